@@ -1,0 +1,223 @@
+import { basename, dirname } from "node:path";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import leven from "leven";
+import { spaceProblem } from "../kit/space-check.ts";
+import type { Config, Level, Plugin } from "./contract.ts";
+import { BilevelError, type ErrorCode } from "./errors.ts";
+import { canonical, digest } from "./journal.ts";
+
+/** Gives the config its type, for completion and checks in an editor. */
+export const defineConfig = (config: Config): Config => config;
+
+/** A config that was read, checked and completed. `origins` tells for each path of it where its value came from. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  readonly file: string;
+  /** Folder of the file: relative paths of the config start here. */
+  readonly home: string;
+  readonly origins: Readonly<Record<string, string>>;
+}
+
+/** Checks a config and completes its plugins' options in place. `file` names it in messages. */
+export function resolveConfig(value: unknown, file: string, origins: Readonly<Record<string, string>> = {}): ResolvedConfig {
+  const name = basename(file);
+  validate(value, configSchema, name, "", "E_CONFIG_INVALID");
+  const given = value as Config;
+  const inner = given.levels[0] as Level | undefined;
+  const config: Config = { ...inner?.defaults, ...given };
+  for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
+  checkLevels(config.levels, name);
+  const problem = config.space && spaceProblem(config.space);
+  if (problem) throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
+  return { config, file, home: dirname(file), origins };
+}
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+// ---------------------------------------------------------------- the checks
+
+const text = { type: "string", minLength: 1 };
+const texts = { type: "array", items: text };
+const positive = { type: "number", exclusiveMinimum: 0 };
+const object = (properties: object, required: string[] = []) => ({ type: "object", additionalProperties: false, properties, required }); // prettier-ignore
+const oneOf = (tag: string, cases: object[]) => ({ type: "object", discriminator: { propertyName: tag }, required: [tag], oneOf: cases }); // prettier-ignore
+const number = { type: "number" };
+const when = { type: "object", additionalProperties: { type: "array", minItems: 1 } };
+const domain = (extra: object, items: object) =>
+  oneOf("type", [
+    object({ type: { const: "float" }, min: number, max: number, scale: { enum: ["linear", "log"] }, ...extra }, ["type", "min", "max"]),
+    object({ type: { const: "int" }, min: { type: "integer" }, max: { type: "integer" }, scale: { enum: ["linear", "log", "pow2"] }, step: { type: "integer", minimum: 1 }, ...extra }, ["type", "min", "max"]),
+    object({ type: { const: "bool" }, ...extra }, ["type"]),
+    object({ type: { const: "choice" }, values: { type: "array", minItems: 1 }, ordered: { type: "boolean" }, ...extra }, ["type", "values"]),
+    object({ type: { const: "tuple" }, items: { type: "array", minItems: 1, items }, ...extra }, ["type", "items"]),
+  ]); // prettier-ignore
+const task = object(
+  {
+    folder: text,
+    command: { ...texts, minItems: 1 },
+    values: oneOf("via", [
+      object({ via: { const: "constants" }, file: text }, ["via", "file"]),
+      object({ via: { const: "env" } }, ["via"]),
+      object({ via: { const: "args" } }, ["via"]),
+      object({ via: { const: "json" }, file: text }, ["via", "file"]),
+    ]),
+    seed: { anyOf: [{ const: "none" }, object({ constant: text }, ["constant"]), object({ env: text }, ["env"]), object({ arg: text }, ["arg"])] },
+    firstSeed: { type: "integer" },
+    ...Object.fromEntries(["editable", "protected", "link", "ignore"].map((name) => [name, texts])),
+    metrics: oneOf("from", [
+      object({ from: { const: "lines" } }, ["from"]),
+      object({ from: { const: "regex" }, pattern: text }, ["from", "pattern"]),
+      object({ from: { const: "json-lines" } }, ["from"]),
+      object({ from: { const: "file" }, file: text }, ["from", "file"]),
+    ]),
+    secondsBudget: positive,
+  },
+  ["folder", "command"],
+); // prettier-ignore
+const plugin = {};
+const configSchema = object(
+  {
+    name: { ...text, pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$" },
+    task,
+    objective: object(
+      {
+        metric: text,
+        direction: { enum: ["minimize", "maximize"] },
+        target: number,
+        limits: { type: "object", additionalProperties: object({ min: number, max: number }) },
+        check: { ...texts, minItems: 1 },
+      },
+      ["metric", "direction"],
+    ),
+    space: object({ parameters: { type: "object", additionalProperties: domain({ default: plugin, when }, domain({}, { type: "object" })) }, constraints: { type: "array" } }, ["parameters"]),
+    evaluator: plugin,
+    proposer: plugin,
+    selector: plugin,
+    levels: { type: "array", minItems: 1 },
+    plugins: { type: "array" },
+    budget: object({ trials: { type: "integer", minimum: 1 }, hours: positive, tokens: positive, usd: positive, stallTrials: { type: "integer", minimum: 1 } }),
+    llm: plugin,
+    seed: text,
+  },
+  ["objective", "evaluator", "levels", "budget"],
+); // prettier-ignore
+
+const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, strict: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
+const compiled = new WeakMap<object, ValidateFunction>();
+
+function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode, example?: string): void {
+  const check = compiled.get(schema) ?? ajv.compile(schema);
+  compiled.set(schema, check);
+  if (check(value)) return;
+  const error = check.errors?.[0];
+  if (!error) return;
+  throw schemaError(error, file, path, code, example);
+}
+
+function schemaError(error: ErrorObject, file: string, path: string, code: ErrorCode, example?: string): BilevelError {
+  const { extra, missing } = { extra: error.params.additionalProperty as unknown, missing: error.params.missingProperty as unknown }; // prettier-ignore
+  const steps = error.instancePath.split("/").slice(1).map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
+  const key = typeof extra === "string" ? `.${extra}` : typeof missing === "string" ? `.${missing}` : "";
+  const where = `${path}${steps.join("")}${key}`.replace(/^\./, "");
+  const schema = error.parentSchema as { properties?: object; default?: unknown } | undefined;
+  const names = Object.keys(schema?.properties ?? {});
+  const near = typeof extra === "string" ? nearest(extra, names) : undefined;
+  const detail = {
+    path: `${file} › ${where || "config"}`,
+    received: missing !== undefined ? "nothing" : extra !== undefined ? "an unknown key" : show(error.data),
+    allowed: allowedBy(error, names) + (schema?.default === undefined ? "" : ` (default ${JSON.stringify(schema.default)})`),
+    hint: near ? `did you mean ${near}?` : example,
+  };
+  const message = missing !== undefined ? "is required" : extra !== undefined ? "is not known here" : "is not allowed";
+  return new BilevelError(code, message, detail);
+}
+
+function allowedBy({ keyword, params, message, schema }: ErrorObject, names: readonly string[]): string {
+  const limit = String(params.limit);
+  if (keyword === "enum") return (params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ");
+  if (keyword === "discriminator") return `a known "${String(params.tag)}"`;
+  if (keyword === "additionalProperties") return names.join(", ") || "no options";
+  if (keyword === "type") return String(schema).replaceAll(",", " or ");
+  if (keyword === "minimum") return `${limit} or more`;
+  if (keyword === "exclusiveMinimum") return `more than ${limit}`;
+  if (keyword === "maximum") return `${limit} or less`;
+  if (keyword === "required") return "a value";
+  return message ?? keyword;
+}
+
+/** The name that was probably meant, if one is close. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  const [best] = names.map((known) => ({ known, far: leven(name.toLowerCase(), known.toLowerCase()) })).sort((a, b) => a.far - b.far); // prettier-ignore
+  return best && best.far <= Math.max(2, name.length / 3) ? best.known : undefined;
+}
+
+/** A value and its type, on one line. */
+export function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "function") return `a function${value.name ? ` (${value.name})` : ""}`;
+  const text = JSON.stringify(value) ?? String(value);
+  return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (${Array.isArray(value) ? "array" : value === null ? "null" : typeof value})`; // prettier-ignore
+}
+
+/** Every plugin of a config with its path. */
+export function pluginsOf(config: Config): [string, Plugin][] {
+  const found: [string, Plugin][] = [];
+  for (const key of ["evaluator", "proposer", "selector"] as const) if (config[key]) found.push([key, config[key]]);
+  for (const [index, level] of (config.levels ?? []).entries()) {
+    found.push([`levels[${index}]`, level]);
+    const inner = Array.isArray(level?.plugins) ? level.plugins : [];
+    for (const [place, plugin] of inner.entries()) found.push([`levels[${index}].plugins[${place}]`, plugin]);
+  }
+  for (const [index, plugin] of (config.plugins ?? []).entries()) found.push([`plugins[${index}]`, plugin]);
+  return found;
+}
+
+function checkPlugin(plugin: unknown, file: string, path: string): void {
+  const where = `${file} › ${path}`;
+  if (typeof plugin === "function")
+    throw new BilevelError("E_PLUGIN_INVALID", "is a function, not yet a plugin", { path: where, received: show(plugin), allowed: "a plugin", hint: "call it: add ()" }); // prettier-ignore
+  if (!isObject(plugin) || typeof plugin.name !== "string" || plugin.name === "")
+    throw new BilevelError("E_PLUGIN_INVALID", "is not a plugin", { path: where, received: show(plugin), allowed: "what a plugin's function returns, such as innerLoop()" }); // prettier-ignore
+  if (plugin.contract !== 1)
+    throw new BilevelError("E_PLUGIN_INVALID", `${plugin.name} was written for another version of bilevel`, { path: where, received: `contract ${show(plugin.contract)}`, allowed: "contract 1", hint: `install a version of ${plugin.name} for this bilevel` }); // prettier-ignore
+  if (plugin.schema && plugin.options !== undefined)
+    validate(plugin.options, plugin.schema, file, path, "E_OPTIONS_INVALID");
+}
+
+function checkLevels(levels: readonly Level[], file: string): void {
+  const names = new Map<string, number>();
+  for (const [index, level] of levels.entries()) {
+    const path = `${file} › levels[${index}]`;
+    if (typeof level.admit !== "function")
+      throw new BilevelError("E_PLUGIN_INVALID", `${level.name} is not a level`, { path, allowed: "innerLoop() or outerLoop()" });
+    if (names.has(level.name))
+      throw new BilevelError("E_CONFIG_INVALID", `the name ${level.name} is taken by levels[${names.get(level.name)}]`, { path, hint: 'give it another: outerLoop({ name: "…" })' }); // prettier-ignore
+    if ((level.kind === "task") !== (index === 0))
+      throw new BilevelError("E_CONFIG_INVALID", "levels stand innermost first, with one inner loop", { path, received: level.name, allowed: index === 0 ? "innerLoop()" : "outerLoop()" }); // prettier-ignore
+    const below = [...names.keys()];
+    if (level.of !== undefined && !names.has(level.of))
+      throw new BilevelError("E_CONFIG_INVALID", "names no level below this one", { path: `${path}.of`, received: show(level.of), allowed: below.join(", "), hint: ((near) => near && `did you mean ${near}?`)(nearest(level.of, below)) }); // prettier-ignore
+    names.set(level.name, index);
+  }
+}
+
+/** The config as JSON: plugins by name and options, functions by a digest of their source. */
+export function describe(value: unknown): unknown {
+  if (typeof value === "function") return `function ${digest(String(value)).slice(0, 12)}`;
+  if (Array.isArray(value)) return value.map(describe);
+  if (!isObject(value)) return value;
+  if (value.contract === 1) return { plugin: value.name, ...(value.options === undefined ? {} : { options: describe(value.options) }) }; // prettier-ignore
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, describe(inner)]));
+}
+
+/** Paths at which two described configs differ. */
+export function differences(a: unknown, b: unknown, path = ""): string[] {
+  if (canonical(a) === canonical(b)) return [];
+  if (!isObject(a) || !isObject(b)) {
+    if (Array.isArray(a) && Array.isArray(b) && a.length === b.length) return a.flatMap((item, index) => differences(item, b[index], `${path}[${index}]`)); // prettier-ignore
+    return [path || "config"];
+  }
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return keys.flatMap((key) => differences(a[key], b[key], path ? `${path}.${key}` : key));
+}

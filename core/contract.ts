@@ -1,0 +1,464 @@
+/**
+ * The types that everything else hangs on.
+ *
+ * A loop searches over candidates with hooks (propose, evaluate, progress,
+ * select, reflect). The inner loop's candidates are changes to the task; an
+ * outer loop's candidates are changes to the arm of a loop below it, and its
+ * evaluator runs a segment of the level below. Both are the same engine.
+ */
+
+// ---------------------------------------------------------------- the config
+
+/** What `bilevel.config.ts` exports. */
+export interface Config {
+  /** A preset by name or value: a plain config under this one; objects are merged, arrays replaced. */
+  extends?: string | Config;
+  /** Name of the run's folder in `.bilevel/`. Default: `run`. */
+  name?: string;
+  task?: Task;
+  objective: Objective;
+  space?: Space;
+  /** Runs the inner loop's trials: `evaluateProcess({...})`, `evaluateFunction({...})`. One line to swap. */
+  evaluator: Plugin;
+  /** Fills what no mechanism proposed. Default: `proposeLocal()`. */
+  proposer?: Plugin;
+  /** Decides what is kept. Default: `selectImprovement()`. */
+  selector?: Plugin;
+  /** Innermost first. */
+  levels: readonly Level[];
+  /** Mechanisms here are the catalogue that research draws on (in force at once where no level does research); the rest observe. */
+  plugins?: readonly Plugin[];
+  budget: BudgetLimits;
+  /** Everything random is a function of it. Default: `"bilevel"`. */
+  seed?: string;
+}
+
+/** `stallTrials`: end after that many finished trials without a new best. */
+export interface BudgetLimits {
+  trials?: number;
+  hours?: number;
+  tokens?: number;
+  usd?: number;
+  stallTrials?: number;
+}
+
+export interface Objective {
+  metric: string;
+  direction: "minimize" | "maximize";
+  /** The run ends once the best reaches it. */
+  target?: number;
+  /** Bounds on other metrics: `{ peak_vram_mb: { max: 40000 } }`. A breach is a discard with its reason. */
+  limits?: Readonly<Record<string, { min?: number; max?: number }>>;
+  /** Command run in the trial's folder before a keep; a failure is a discard with its reason. */
+  check?: readonly string[];
+}
+
+/** The user's folder and how a candidate's values reach the program in it. */
+export interface Task {
+  /** Relative to the config file. */
+  folder: string;
+  command: readonly string[];
+  values?: { via: "constants"; file: string } | { via: "env" } | { via: "args" } | { via: "json"; file: string };
+  /** Where the trial's seed goes. Default `"none"`: the program is free of noise, nothing is repeated. */
+  seed?: { constant: string } | { env: string } | { arg: string } | "none";
+  /** The seed of the baseline and of every search trial. Default 42. */
+  firstSeed?: number;
+  /** Globs of the files that edits may touch. */
+  editable?: readonly string[];
+  /** Globs of the files that must be unchanged after a trial. */
+  protected?: readonly string[];
+  /** Globs that are linked into a trial's folder instead of copied. */
+  link?: readonly string[];
+  /** Globs that are neither copied nor linked. */
+  ignore?: readonly string[];
+  /** How the metric is read. Default: `key: value` lines of the output. */
+  metrics?: { from: "lines" } | { from: "regex"; pattern: string } | { from: "json-lines" } | { from: "file"; file: string };
+  /** Set when the program stops by itself after so many seconds, so that its result depends on the machine's load. */
+  secondsBudget?: number;
+}
+
+// ----------------------------------------------------------------- the space
+
+export type Value = number | string | boolean | readonly Value[];
+export type Values = Readonly<Record<string, Value>>;
+
+export type Domain =
+  | { type: "float"; min: number; max: number; scale?: "linear" | "log" }
+  | { type: "int"; min: number; max: number; scale?: "linear" | "log" | "pow2"; step?: number }
+  | { type: "bool" }
+  | { type: "choice"; values: readonly Value[]; ordered?: boolean }
+  | { type: "tuple"; items: readonly Domain[] };
+
+/** `when`: the parameter exists only while the other ones have one of the given values. */
+export type Parameter = Domain & { default?: Value; when?: Readonly<Record<string, readonly Value[]>> };
+
+export interface Space {
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  /** Task-wide rules: `true`, or the reason why these values cannot be run. */
+  readonly constraints?: readonly ((values: Values) => true | string)[];
+}
+
+// ------------------------------------------------------ candidates and trials
+
+/** Text replaced in one file; `find` must occur exactly once. */
+export interface Edit {
+  file: string;
+  find: string;
+  replace: string;
+}
+
+/**
+ * Candidate of an inner loop. A draft may name only what differs from its
+ * parent; a trial's candidate is whole: every active parameter's value, and
+ * all edits since the frozen task.
+ */
+export interface TaskChange {
+  values?: Values;
+  edits?: readonly Edit[];
+}
+
+/** Candidate of an outer loop: a change to the arm of the loop named `of`; with nothing else in it, a segment without a change. */
+export interface ArmChange {
+  of: string;
+  policy?: Partial<Policy>;
+  install?: MechanismSource;
+  /** Name of a mechanism in force. */
+  remove?: string;
+}
+
+/** What a loop is told to do, short of new code. */
+export interface Policy {
+  /** Parameters that keep their parent's value. */
+  frozen: readonly string[];
+  /** Parameters to prefer when there is a choice; empty: all alike. */
+  focus: readonly string[];
+  /** For proposers that read. */
+  guidance: string;
+  /** `explore`: longer steps; `exploit`: shorter ones; `balanced`. */
+  strategy: string;
+}
+
+export type MechanismSource =
+  | { from: "plugin"; name: string }
+  | { from: "code"; code: string; idea: string };
+
+/** A candidate on its way through propose. */
+export interface Draft<C> {
+  candidate?: C;
+  /** Who proposed: a proposer's or a mechanism's name. */
+  by?: string;
+  hypothesis?: string;
+  /** Set by GUARD taps and by core's check: this draft must not run, because. */
+  refused?: string;
+  /** What mechanisms have to say to a proposer that reads. */
+  brief: readonly { from: string; text: string }[];
+}
+
+export interface Trial<C = unknown> {
+  readonly id: number;
+  readonly turn: number;
+  /** Id of the trial whose candidate this one changed; the baseline is its own parent. */
+  readonly parent: number;
+  readonly candidate: C;
+  readonly by: string;
+  readonly hypothesis?: string;
+  /** A repeat of that trial with another seed: not proposed, not a duplicate. */
+  readonly repeatOf?: number;
+  /** Part of the final comparison on seeds that the search never used. */
+  readonly confirms?: boolean;
+  /** Ids of the changes whose arm made and judges it; with `side`, which half of a pair it is. */
+  readonly arm: readonly string[];
+  readonly side?: "with" | "without";
+  /** The change that this trial's turn tested. */
+  readonly tests?: string;
+  readonly seed: number;
+  /** Every tap that changed something on the way, and what. */
+  readonly touches: readonly Touch[];
+  readonly outcome?: Outcome;
+  readonly verdict?: Verdict;
+}
+
+export interface Touch {
+  /** Name of the plugin whose tap it was. */
+  tap: string;
+  hook: HookName;
+  did: "spoke" | "proposed" | "changed" | "refused" | "stopped" | "decided" | "failed";
+  detail?: string;
+}
+
+export type HookName = "propose" | "evaluate" | "progress" | "select" | "reflect";
+
+/** `seconds` and `where` may differ between equal runs. */
+export type Outcome = {
+  seconds: number;
+  where?: { host: string; slot: number; device?: string; queuedSeconds?: number };
+} & (
+  | { status: "measured"; metric: number; metrics: Readonly<Record<string, number>> }
+  | { status: "pruned"; metric?: number; reason: string }
+  /** The candidate's own fault. Counts as a trial. */
+  | { status: "crashed"; kind: CrashKind; reason: string }
+  /** Nobody's fault: infrastructure, an interrupt. Owed again, the budget is not charged. */
+  | { status: "lost" | "cancelled"; reason: string }
+);
+
+export type CrashKind =
+  | "oom" | "diverged" | "no-metric" | "exit" | "signal" | "timeout" | "tampered" | "check" | "refused" | (string & {}); // prettier-ignore
+
+export interface Verdict {
+  /** Of a task change: keep, discard, or repeat. Of a change to an arm: keep, revert, undecided, or repeat (go on collecting). */
+  decision: "keep" | "discard" | "repeat" | "revert" | "undecided";
+  /** Improvement over the trial's own parent in the metric's unit; positive is better whatever the direction. For learning only. */
+  gain?: number;
+  /** With `repeat`: how many more measurements are wanted. Default 1. */
+  repeats?: number;
+  /** What is known of the candidate's true value, all its repeats together. */
+  estimate?: Estimate;
+  /** Of the task, as known at this verdict; same unit as the metric. */
+  noiseFloor?: number;
+  evidence?: Evidence;
+  reason: string;
+}
+
+/** `value`: mean of the repeats, shrunk; `se`: its standard error; `repeats`: how many measurements. */
+export interface Estimate {
+  value: number;
+  se: number;
+  repeats: number;
+}
+
+// ------------------------------------------------------------------ the hooks
+
+/** Where in `propose` a tap stands. Named, never a bare number. */
+export const Stage = { BRIEF: -200, TURN: -100, SOURCE: 0, SHAPE: 100, GUARD: 200 } as const;
+
+export interface Progress {
+  step: number;
+  value: number;
+}
+
+/** A read-only window over the append-only log; trials in it are frozen once, when folded. */
+export interface Log<T> extends Iterable<T> {
+  readonly length: number;
+  at(index: number): T | undefined;
+  last(count: number): readonly T[];
+}
+
+/** What a tap may know: the loop's past and what is pending. Finished trials in the order of their verdicts. */
+export interface View<C = unknown> {
+  readonly level: string;
+  readonly policy: Policy;
+  readonly trials: Log<Trial<C>>;
+  /** A finished trial by its id. */
+  trial(id: number): Trial<C> | undefined;
+  readonly pending: readonly Trial<C>[];
+  /** Of this level; `trials` is Infinity where only the levels below are limited. */
+  readonly budget: { trials: number; used: number };
+  /** Names of the mechanisms in force. */
+  readonly inForce: readonly string[];
+  /** Names of the mechanisms that may be installed. */
+  readonly catalogue: readonly string[];
+  /** Inner loops; undefined above. */
+  readonly space?: Space;
+  readonly objective: Objective;
+  readonly baseline?: number;
+  readonly noiseFloor?: number;
+  readonly incumbent?: Estimate & { trial: Trial<C> };
+  /** Evidence of every change that was tested in this level, by its id. */
+  readonly evidence: ReadonlyMap<string, Evidence>;
+  /** The level below, read-only: what an outer loop's taps diagnose. */
+  readonly below?: View<unknown>;
+}
+
+/** The only door for anything that is not a pure function of the journal: recorded before it returns, replayed on resume. */
+export interface Recorder {
+  once<T>(kind: string, request: unknown, run: () => Promise<T>): Promise<T>;
+}
+
+export interface Turn<C> extends Recorder {
+  readonly number: number;
+  readonly view: View<C>;
+  /** The trial whose candidate a proposal changes: the incumbent when the turn began. */
+  readonly parent: Trial<C>;
+  /** Earlier drafts of this turn that were refused, with the reason. */
+  readonly refused: readonly { candidate?: C; reason: string }[];
+  /** Numbers in [0, 1) from (run seed, level, turn, attempt, tap) alone; the same on both sides of a pair. */
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** What a tap on `select` sees. */
+export interface Judging<C> extends View<C>, Recorder {
+  /** The trial's own folder, as its evaluator left it. */
+  readonly folder: string;
+}
+
+export interface Evaluation<C = unknown> extends Recorder {
+  /** The trial's own folder; exists. */
+  readonly folder: string;
+  readonly slot: number;
+  readonly signal: AbortSignal;
+  readonly view: View<C>;
+  report(progress: Progress): Promise<"continue" | "stop">;
+  /** Journaled before the work starts, so that a resumed run finds it again. */
+  handle(handle: Readonly<Record<string, unknown>>): Promise<void>;
+  /** The handle journaled by an earlier process for this very trial: adopt what runs, or harvest what finished. */
+  readonly handed?: Readonly<Record<string, unknown>>;
+  /** Outer levels: the level directly below. */
+  readonly below?: { run(segment: Segment): Promise<SegmentResult> };
+}
+
+/** What a level hands to the one below: how far to go, and its own change. Those from further up go along by themselves. */
+export interface Segment {
+  readonly trials: number;
+  /** `always`: in force for the whole segment, without a control. */
+  readonly probation?: { readonly change: ArmChange; readonly always?: boolean };
+}
+
+/** `turns`: those that tested the segment's change. `exhausted`: the run has nothing left to spend. */
+export interface SegmentResult {
+  trials: number;
+  turns: number;
+  evidence?: Evidence;
+  exhausted: boolean;
+}
+
+/**
+ * Two drafts of one turn from one parent, run in a random order with one seed.
+ * A side is undefined where it was not run; `copied` says whose draft was
+ * refused or repeated a known point. With `coin`, only one draft was run
+ * because a second one was not affordable.
+ */
+export interface Pair {
+  readonly turn: number;
+  readonly parent: number;
+  readonly without?: Trial;
+  readonly with?: Trial;
+  readonly copied: readonly ("with" | "without")[];
+  readonly coin?: "with" | "without";
+}
+
+/**
+ * What the pairs of one change say so far: natural logarithms of the wealth
+ * for and against it, the median ratio of step lengths with : without, and
+ * the mean difference (positive: helps) with a 95 % interval in the metric's unit.
+ */
+export interface Evidence {
+  pairs: number;
+  turns: number;
+  logWith: number;
+  logAgainst: number;
+  stepRatio?: number;
+  effect?: { mean: number; low: number; high: number };
+  decision?: "keep" | "revert" | "undecided";
+}
+
+// -------------------------------------------------------------------- plugins
+
+/**
+ * A plugin is a value that you import and put into the config.
+ * `schema` describes `options` (JSON Schema); core checks them when the config
+ * is loaded and fills defaults in place, so a plugin reads them from `open` on.
+ */
+export interface Plugin {
+  readonly name: string;
+  /** Version of this contract that the plugin was written for. */
+  readonly contract: 1;
+  /** Loops that it may shape: those that change tasks, those that change arms. Default: `["task"]`. */
+  readonly kinds?: readonly ("task" | "arm")[];
+  readonly schema?: object;
+  readonly options?: unknown;
+  /** `mechanism`: shapes the search of a loop; research may install and remove it. */
+  readonly role?: "mechanism";
+  /** `generated`: what fails in it is contained and counted. */
+  readonly origin?: "generated";
+  /** Once per run; side effects (servers, workers, clients) belong here, and end in `close`. */
+  open?(run: Run): Promise<void>;
+  close?(reason: string): Promise<void>;
+  /** Called anew for every arm of every level that it belongs to; free of side effects. */
+  apply?(taps: Taps<any>): void; // eslint-disable-line @typescript-eslint/no-explicit-any -- one plugin may serve task and arm levels
+}
+
+/** One fact of the journal. What may differ between two equal runs stands under `volatile`. */
+export interface Fact {
+  readonly n: number;
+  readonly type: string;
+  readonly level?: string;
+  readonly volatile?: Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
+}
+
+export interface Run {
+  /** Absolute; holds the journal and everything that belongs to the run. */
+  readonly folder: string;
+  /** Absolute; relative paths of the config start here. */
+  readonly home: string;
+  readonly config: Config;
+  /** True where the journal held facts already. */
+  readonly resumed: boolean;
+  /** For observers (progress, report, dashboard, trackers): they see every fact and influence nothing. */
+  on(listener: (fact: Fact) => void): void;
+  /** Journaled and shown to the user once; `detail` may differ between equal runs. */
+  notice(text: string, detail?: string): void;
+  view(level: string): View;
+}
+
+/** The only way to the hooks: owns the tap's name, its stage, its attribution and its failures. */
+export interface Taps<C> {
+  readonly level: string;
+  readonly space?: Space;
+  readonly objective: Objective;
+  /** State of this plugin in this level, not of the arm: folded once per finished trial, in journal order. */
+  state<S>(init: () => S, fold: (state: S, trial: Trial<C>, view: View<C>) => S): { readonly value: S };
+  propose(
+    stage: keyof typeof Stage,
+    tap: (draft: Draft<C>, turn: Turn<C>) => Draft<C> | undefined | Promise<Draft<C> | undefined>,
+  ): void;
+  evaluate(tap: (trial: Trial<C>, evaluation: Evaluation<C>) => Promise<Outcome | undefined>): void;
+  progress(
+    tap: (
+      trial: Trial<C>,
+      progress: readonly Progress[],
+      view: View<C>,
+    ) => "stop" | undefined | Promise<"stop" | undefined>,
+  ): void;
+  select(
+    tap: (
+      verdict: Verdict,
+      trial: Trial<C>,
+      judging: Judging<C>,
+    ) => Verdict | undefined | Promise<Verdict | undefined>,
+  ): void;
+  reflect(tap: (trial: Trial<C>, view: View<C>) => void | Promise<void>): void;
+}
+
+/** One level of the search: a plugin that says how its loop runs. All methods are pure. */
+export interface Level<C = any> extends Plugin { // eslint-disable-line @typescript-eslint/no-explicit-any -- levels of both kinds stand in one list
+  /** What its candidates change. */
+  readonly kind: "task" | "arm";
+  readonly slots?: number;
+  /** Turns proposed while no slot is free. Default: 1 with more than one slot, else 0. */
+  readonly ahead?: number;
+  /** In force in this level from the start. */
+  readonly plugins?: readonly Plugin[];
+  /** Used where the config names none. */
+  readonly defaults?: { readonly proposer: Plugin; readonly selector: Plugin };
+  /** Outer: which loop below it changes. Default: the inner loop. */
+  readonly of?: string;
+  readonly changes?: "policy" | "mechanisms";
+  /** Outer: trials of the level directly below that one of its own takes. */
+  readonly every?: number;
+  /** The baseline: the first trial's candidate. Without it the first turn is asked for. */
+  start?(space: Space | undefined): C;
+  /** Completes a draft's candidate, or says why it must not run. `random` proposals of the fallback pass through it too. */
+  admit(candidate: C, turn: Turn<C>): { candidate: C } | { refused: string };
+  /** Equal keys are the same point; without it nothing is a duplicate. */
+  key?(candidate: C): string;
+  /** Takes over after three refused drafts; undefined: nothing is left to try and the loop ends. */
+  fallback(turn: Turn<C>): C | undefined;
+  /** What the pairs of a change of this level say; `target` is the loop that was changed. */
+  judge?(pairs: readonly Pair[], turns: number, target: View): Evidence;
+  /** Trials held back for `finish`. */
+  reserve?(view: View<C>): number;
+  /** Ids of the trials to measure again at the end of the run, in this order, in turns of the given size on one seed each. */
+  finish?(view: View<C>): readonly (readonly number[])[];
+}

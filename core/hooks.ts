@@ -1,0 +1,134 @@
+import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "tapable";
+import type { FullTap } from "tapable";
+import type {
+  Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Stage, Touch, Trial, Turn, Verdict, View,
+} from "./contract.ts"; // prettier-ignore
+import { BilevelError, messageOf } from "./errors.ts";
+import { canonical } from "./journal.ts";
+
+/**
+ * What goes along with one call of a hook: `context` gives each plugin its own
+ * last argument, `touches` collects what the taps did.
+ */
+export interface Call<X> {
+  context(plugin: string): X;
+  readonly touches: Touch[];
+}
+
+/** The hooks of one arm, as core calls them. Plugins reach them through `Taps` only. */
+export interface Hooks<C> {
+  propose: AsyncSeriesWaterfallHook<[Draft<C>, Call<Turn<C>>]>;
+  evaluate: AsyncSeriesBailHook<[Trial<C>, Call<Evaluation<C>>], Outcome>;
+  progress: AsyncSeriesBailHook<[Trial<C>, readonly Progress[], Call<View<C>>], "stop">;
+  select: AsyncSeriesWaterfallHook<[Verdict, Trial<C>, Call<Judging<C>>]>;
+  reflect: AsyncSeriesHook<[Trial<C>, Call<View<C>>]>;
+}
+
+/** What one plugin's taps on one hook have cost so far. */
+export interface TapCost {
+  calls: number;
+  ms: number;
+}
+
+/** Who watches the taps of an arm: the level that it belongs to. */
+export interface TapWatch {
+  readonly level: string;
+  cost(plugin: string, hook: HookName): TapCost;
+  /** A generated plugin's tap failed and was skipped. */
+  strike(plugin: string, hook: HookName, reason: string): void;
+}
+
+export type StageName = keyof typeof Stage;
+/** A tap as it is registered: tapable hands unknown keys on to `register`. */
+export interface TapOptions {
+  name: string;
+  stage: number;
+  plugin: Plugin;
+}
+
+type Fn = (...args: unknown[]) => unknown;
+
+/**
+ * Fresh hooks whose every tap is wrapped: stamped with its plugin, timed,
+ * compared (what came out against what went in: a touch) and contained.
+ * A tap that fails ends the run when it is built in or the user's own; a
+ * generated one is skipped and counted. `null` is refused: to tapable it
+ * would be a value.
+ */
+export function makeHooks<C>(watch: TapWatch): Hooks<C> {
+  const hooks: Hooks<C> = {
+    propose: new AsyncSeriesWaterfallHook(["draft", "call"]),
+    evaluate: new AsyncSeriesBailHook(["trial", "call"]),
+    progress: new AsyncSeriesBailHook(["trial", "points", "call"]),
+    select: new AsyncSeriesWaterfallHook(["verdict", "trial", "call"]),
+    reflect: new AsyncSeriesHook(["trial", "call"]),
+  };
+  for (const [name, hook] of Object.entries(hooks) as [HookName, Hooks<C>["reflect"]][])
+    hook.intercept({ register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) as () => void }) });
+  return hooks;
+}
+
+function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
+  const { plugin } = tap;
+  const run = tap.fn as Fn;
+  const cost = watch.cost(plugin.name, hook);
+  return async (...args) => {
+    const call = args.pop() as Call<unknown>;
+    const started = performance.now();
+    try {
+      const out = await run(...args, call.context(plugin.name));
+      if (out === undefined) return undefined;
+      if (hook === "reflect") return undefined;
+      const problem = misfit(hook, out);
+      if (problem) throw new TypeError(problem);
+      const touch = touchOf(hook, args[0], out);
+      if (touch) call.touches.push({ tap: plugin.name, hook, ...touch });
+      return out;
+    } catch (error) {
+      if (plugin.origin !== "generated") throw failure(plugin, hook, watch.level, error);
+      const reason = messageOf(error);
+      call.touches.push({ tap: plugin.name, hook, did: "failed", detail: reason });
+      watch.strike(plugin.name, hook, reason);
+      return undefined;
+    } finally {
+      cost.calls++;
+      cost.ms += performance.now() - started;
+    }
+  };
+}
+
+function failure(plugin: Plugin, hook: HookName, level: string, error: unknown): BilevelError {
+  if (error instanceof BilevelError) return error;
+  return new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed in ${hook}: ${messageOf(error)}`, {
+    path: `level ${level}, plugin ${plugin.name}, hook ${hook}`,
+    hint: "mend the plugin or take it out of the config, then resume: what was measured is in the journal",
+    cause: error,
+  });
+}
+
+function misfit(hook: HookName, out: unknown): string | undefined {
+  if (hook === "progress") return out === "stop" ? undefined : `answered ${JSON.stringify(out)} where "stop" or nothing is allowed`; // prettier-ignore
+  if (typeof out === "object" && out !== null) return undefined;
+  return `answered ${JSON.stringify(out)} where an object or undefined (no change) is allowed`;
+}
+
+function touchOf(hook: HookName, before: unknown, after: unknown): Pick<Touch, "did" | "detail"> | undefined {
+  if (hook === "propose") return draftTouch(before as Draft<unknown>, after as Draft<unknown>);
+  if (hook === "progress") return { did: "stopped" };
+  if (hook === "select") {
+    const [from, to] = [before as Verdict, after as Verdict];
+    if (from.decision === to.decision && from.reason === to.reason) return undefined;
+    return { did: "decided", detail: to.decision };
+  }
+  return undefined;
+}
+
+function draftTouch(before: Draft<unknown>, after: Draft<unknown>): Pick<Touch, "did" | "detail"> | undefined {
+  if (after.refused !== undefined && before.refused === undefined) return { did: "refused", detail: after.refused };
+  if (after.candidate !== before.candidate) {
+    if (before.candidate === undefined) return { did: "proposed" };
+    if (canonical(before.candidate) !== canonical(after.candidate)) return { did: "changed" };
+  }
+  if (after.brief.length > before.brief.length) return { did: "spoke", detail: after.brief.at(-1)?.text };
+  return undefined;
+}

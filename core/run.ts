@@ -1,0 +1,249 @@
+import { join } from "node:path";
+import type { Config, Fact, Level, Objective, Plugin, Run, Space, View } from "./contract.ts";
+import { Arms, changeId, isEmpty } from "./arm.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { describe, differences, pluginsOf } from "./config.ts";
+import { BilevelError, messageOf } from "./errors.ts";
+import type { TapCost, TapWatch } from "./hooks.ts";
+import { Journal, journalVersion } from "./journal.ts";
+import { Ledger } from "./ledger.ts";
+import type { Shared } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { Entry, TurnContext } from "./turn.ts";
+
+/** Where the answers of `once` come from: a journal, or a recording. */
+export type Once = TurnContext<unknown>["once"];
+
+/** The levels of a config, innermost first: what each knows, and what it needs to take its turns. */
+export interface Stack {
+  readonly ledgers: readonly Ledger[];
+  readonly contexts: readonly TurnContext<unknown>[];
+  /** Calls and milliseconds of every tap, as `level plugin hook`. */
+  readonly costs: ReadonlyMap<string, TapCost>;
+  fold(fact: Fact): void;
+}
+
+/** Builds the levels of a config; `strike` hears of generated plugins that failed. */
+export function buildStack(
+  config: Config,
+  folder: string,
+  once: Once,
+  signal: AbortSignal,
+  strike: (level: string, plugin: string, hook: string, reason: string) => void,
+): Stack {
+  const ledgers: Ledger[] = [];
+  const contexts: TurnContext<unknown>[] = [];
+  const costs = new Map<string, TapCost>();
+  const target = (level: Level) => level.of ?? config.levels[0]?.name;
+  for (const [index, level] of config.levels.entries()) {
+    const { name, kind } = level;
+    const isTask = kind === "task";
+    const objective = isTask ? config.objective : { metric: "effect", direction: "maximize" as const };
+    const space = isTask ? config.space : undefined;
+    const offered = (config.plugins ?? []).filter((one) => one.role === "mechanism" && (one.kinds ?? ["task"]).includes(kind));
+    const isResearched = config.levels.some((other) => other.changes === "mechanisms" && target(other) === name);
+    const catalogue = new Map(offered.filter((one) => isResearched && canBePaired(one, objective, space)).map((one) => [one.name, one]));
+    const base = [level, ...(isTask ? [config.evaluator, config.proposer, config.selector] : []), ...(level.plugins ?? []), ...offered]; // prettier-ignore
+    const plugins = base.filter((plugin): plugin is Plugin => !!plugin && !catalogue.has(plugin.name));
+    const watch: TapWatch = {
+      level: name,
+      strike: (plugin, hook, reason) => strike(name, plugin, hook, reason),
+      cost(plugin, hook) {
+        const key = `${name} ${plugin} ${hook}`;
+        const cost = costs.get(key) ?? { calls: 0, ms: 0 };
+        costs.set(key, cost);
+        return cost;
+      },
+    };
+    const mechanisms = plugins.filter(({ role }) => role === "mechanism").map((plugin) => plugin.name);
+    const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget: isTask ? config.budget : {} };
+    const ledger = new Ledger(setup, ledgers[index - 1]);
+    const arms = new Arms({ level: name, base: plugins, catalogue, space, objective, watch }, ledger);
+    ledgers.push(ledger);
+    contexts.push({
+      ledger,
+      arms,
+      seed: config.seed ?? "bilevel",
+      firstSeed: config.task?.firstSeed ?? 42,
+      signal,
+      once,
+      folderOf: (trial) => join(folder, "trials", isTask ? String(trial) : `${name}-${trial}`),
+      left: () => ledger.budget.left("trials") - (level.reserve?.(ledger.view()) ?? 0),
+      judge: (of, pairs, turns) => ledgers.find((one) => one.setup.name === of)?.setup.level.judge?.(pairs, turns, ledger.view()), // prettier-ignore
+    });
+  }
+  return { ledgers, contexts, costs, fold: (fact) => foldInto(ledgers, fact) };
+}
+
+/** Folds one fact into the levels; what an outer level kept takes effect in the loop that it changes. */
+export function foldInto(ledgers: readonly Ledger[], fact: Fact): void {
+  const limits = fact.budget as Config["budget"] | undefined;
+  if (limits && ledgers[0]) ledgers[0].budget.limits = limits;
+  const ledger = ledgers.find((one) => one.setup.name === fact.level);
+  ledger?.apply(fact);
+  const verdict = fact.verdict as { decision?: string } | undefined;
+  if (verdict?.decision !== "keep" || ledger?.setup.level.kind !== "arm") return;
+  const change = ledger.trial(fact.trial as number)?.candidate as Parameters<typeof changeId>[0] | undefined;
+  if (change && !isEmpty(change)) ledgers.find((one) => one.setup.name === change.of)?.enforce(changeId(change), change);
+}
+
+/** A mechanism that proposes nothing makes no other draft: no pair can judge it. */
+function canBePaired(plugin: Plugin, objective: Objective, space?: Space): boolean {
+  let proposes = false;
+  const state = <S>(init: () => S) => ({ value: init() });
+  const ignore = () => undefined;
+  const propose = () => void (proposes = true);
+  plugin.apply?.({ level: "", objective, space, state, propose, evaluate: ignore, progress: ignore, select: ignore, reflect: ignore }); // prettier-ignore
+  return proposes;
+}
+
+/** How a run ended. `levels`: what every level knows, by its name. */
+export interface RunEnd {
+  readonly reason: string;
+  readonly interrupted: boolean;
+  readonly folder: string;
+  readonly levels: ReadonlyMap<string, View>;
+  readonly costs: ReadonlyMap<string, TapCost>;
+}
+
+/**
+ * Starts the run in this folder, or goes on with it where it stopped.
+ * `observers` are plugins that only watch. Aborting `signal` stops it in good
+ * order: what runs is cancelled and owed again.
+ * @throws E_BASELINE_FAILED, E_CONFIG_CHANGED, E_PLUGIN_FAILED, E_INFRASTRUCTURE and those of the journal
+ */
+export async function execute(
+  resolved: ResolvedConfig,
+  folder: string,
+  { observers = [], signal, durable }: { observers?: readonly Plugin[]; signal?: AbortSignal; durable?: boolean } = {},
+): Promise<RunEnd> {
+  const { config, home } = resolved;
+  const journal = new Journal(folder, { durable });
+  const stop = new AbortController();
+  const stopping = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  let failure: unknown;
+  const fail = (error: unknown): void => {
+    failure ??= error;
+    stop.abort();
+  };
+  const opened: Plugin[] = [];
+  let reason = "failed";
+  try {
+    checkUnchanged(journal, config);
+    const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why) =>
+      write({ type: "strike", level, plugin, hook, reason: why }),
+    );
+    for (const fact of journal.recorded) stack.fold(fact);
+    const earlier = workedMs(journal.recorded);
+    const started = Date.now();
+    const write = (fact: Omit<Entry, "level"> & { level?: string; type: string }): Fact => {
+      const written = journal.append(fact);
+      stack.fold(written);
+      for (const listener of listeners) notify(listener, written, listeners);
+      return written;
+    };
+    const listeners = new Set<(fact: Fact) => void>();
+    const run: Run = {
+      folder,
+      home,
+      config,
+      resumed: journal.recorded.length > 0,
+      on: (listener) => listeners.add(listener),
+      notice: (text, detail) => void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
+      view: (level) => viewOf(stack, level),
+    };
+    const begin = { version: journalVersion, config: describe(config), levels: config.levels.map(levelFact) };
+    const volatile = { at: started, pid: process.pid, home };
+    for (const plugin of observers) opened.push(await openPlugin(plugin, run));
+    write({ type: run.resumed ? "session" : "run", ...(run.resumed ? {} : begin), budget: config.budget, volatile });
+    if (journal.repaired) run.notice("the journal's last line was torn by a crash and has been cut off", journal.repaired.slice(0, 200)); // prettier-ignore
+    for (const plugin of new Set(pluginsOf(config).map(([, one]) => one))) opened.push(await openPlugin(plugin, run));
+
+    const hours = () => (earlier + Date.now() - started) / 3_600_000;
+    const shared: Shared = { write, seen: () => journal.last, signal: stopping, fail, hours };
+    let loops: Loop[] = [];
+    for (const context of stack.contexts) loops = [...loops, new Loop(context, shared, loops.at(-1))];
+    const [inner, top] = [loops[0] as Loop, loops.at(-1) as Loop];
+    for (const loop of loops) loop.recover();
+    await inner.prepare();
+    if (!stopping.aborted) checkBaseline(inner.context.ledger);
+    await top.run("run", null, []);
+    for (const loop of loops) await loop.drain();
+    if (failure !== undefined) throw failure;
+    reason = inner.spent ?? top.spent ?? "done";
+    await inner.finish();
+    if (failure !== undefined) throw failure;
+    const interrupted = stopping.aborted;
+    write({ type: interrupted ? "pause" : "end", reason, volatile: { at: Date.now(), taps: Object.fromEntries(stack.costs) } });
+    const levels = new Map(stack.ledgers.map((ledger) => [ledger.setup.name, ledger.view()]));
+    return { reason, interrupted, folder, levels, costs: stack.costs };
+  } finally {
+    for (const plugin of opened.reverse()) await plugin.close?.(reason);
+    journal.close();
+  }
+}
+
+const levelFact = ({ name, kind, of, changes, every, start }: Level) => ({ name, kind, of, changes, every, measured: !!start });
+
+function viewOf(stack: Stack, level: string): View {
+  const ledger = stack.ledgers.find((one) => one.setup.name === level) ?? stack.ledgers[0];
+  if (!ledger) throw new Error("a run has at least one level");
+  return ledger.view();
+}
+
+/** An observer that fails is heard no more; it influences nothing. */
+function notify(listener: (fact: Fact) => void, fact: Fact, listeners: Set<(fact: Fact) => void>): void {
+  try {
+    listener(fact);
+  } catch (error) {
+    listeners.delete(listener);
+    process.emitWarning(`an observer failed and was taken off: ${messageOf(error)}`);
+  }
+}
+
+async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
+  try {
+    await plugin.open?.(run);
+    return plugin;
+  } catch (error) {
+    if (error instanceof BilevelError) throw error;
+    throw new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed to open: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Everything but the budget must be what it was: else the trials of one run would not be comparable. */
+function checkUnchanged(journal: Journal, config: Config): void {
+  const first = journal.recorded[0];
+  if (!first) return;
+  const { budget: _, ...now } = describe(config) as Record<string, unknown>; // eslint-disable-line @typescript-eslint/no-unused-vars
+  const { budget: __, ...then } = first.config as Record<string, unknown>; // eslint-disable-line @typescript-eslint/no-unused-vars
+  const paths = differences(JSON.parse(JSON.stringify(then)), JSON.parse(JSON.stringify(now)));
+  if (paths.length > 0)
+    throw new BilevelError("E_CONFIG_CHANGED", "the config is not the one that this run began with", {
+      path: journal.folder,
+      received: `different: ${paths.slice(0, 8).join(", ")}`,
+      allowed: "only the budget may change",
+      hint: 'undo the change, or start another run with it: name: "…" in the config',
+    });
+}
+
+function checkBaseline(ledger: Ledger): void {
+  const outcome = ledger.trial(0)?.outcome;
+  if (!outcome || outcome.status === "measured") return;
+  throw new BilevelError("E_BASELINE_FAILED", "the baseline could not be measured, so nothing can be compared with it", {
+    received: outcome.reason,
+    hint: "make the unchanged program print its metric, then start again with a new name (or delete the run's folder)",
+  });
+}
+
+/** How long earlier processes worked on this run, in milliseconds. */
+function workedMs(facts: readonly Fact[]): number {
+  let [total, since, last] = [0, 0, 0];
+  for (const { type, volatile } of facts) {
+    const at = volatile?.at as number | undefined;
+    if (at === undefined) continue;
+    if (type === "run" || type === "session") [total, since] = [total + last - since, at];
+    last = at;
+  }
+  return total + last - since;
+}

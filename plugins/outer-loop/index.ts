@@ -1,0 +1,124 @@
+import type { ArmChange, Evidence, Level, Outcome, Plugin, Turn, Verdict, View } from "../../core/index.ts";
+import { changeId, isEmpty } from "../../core/index.ts";
+import { judge } from "./evidence.ts";
+import { mechanismChanges } from "./mechanism-changes.ts";
+import { policyChanges, policyProblem } from "./policy-changes.ts";
+import { pickByBandit } from "./bandit.ts";
+
+export interface OuterLoopOptions {
+  /** Default: `policy` or `research`, after what it changes. */
+  name?: string;
+  /** What its candidates change in the loop `of`. */
+  changes?: "policy" | "mechanisms";
+  /** The loop below whose arm it changes. Default: the inner loop. */
+  of?: string;
+  /** Trials of the level directly below that one of its own takes. */
+  every?: number;
+  /** False: a change is in force at once and stays (the paper's way). */
+  probation?: boolean;
+  /** In force in this loop from the start. */
+  plugins?: readonly Plugin[];
+}
+
+const schema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    name: { type: "string", minLength: 1 },
+    changes: { enum: ["policy", "mechanisms"], default: "mechanisms" },
+    of: { type: "string", minLength: 1 },
+    every: { type: "integer", minimum: 1, default: 10 },
+    probation: { type: "boolean", default: true },
+    plugins: { type: "array", default: [] },
+  },
+};
+
+/**
+ * A loop whose candidates are changes to the arm of a loop below. Evaluating
+ * one puts it on probation and runs a segment of the level directly below; the
+ * verdict follows from the evidence of its pairs, which is carried over from
+ * segment to segment.
+ */
+export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
+  const options = { ...given } as OuterLoopOptions & { every: number; probation: boolean; plugins: readonly Plugin[] };
+  const changes = given.changes ?? "mechanisms";
+  const propose = changes === "policy" ? policyChanges : mechanismChanges;
+  return {
+    name: given.name ?? (changes === "policy" ? "policy" : "research"),
+    contract: 1,
+    kinds: ["arm"],
+    schema,
+    options,
+    kind: "arm",
+    changes,
+    of: given.of,
+    get every() {
+      return options.every;
+    },
+    get plugins() {
+      return options.plugins;
+    },
+    admit(candidate, { view }) {
+      const target = loopBelow(view, candidate.of);
+      if (!target) return { refused: `there is no loop named ${candidate.of} below` };
+      const refused = refusal(candidate, target);
+      return refused === undefined ? { candidate } : { refused };
+    },
+    fallback: ({ view }) => ({ of: loopBelow(view, given.of)?.level ?? "" }),
+    judge: (pairs, turns, target) => judge(pairs, turns, target),
+    apply(taps) {
+      taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
+        const target = loopBelow(turn.view, given.of);
+        if (draft.candidate || !target) return undefined;
+        const chosen = pickByBandit(propose(target), target.evidence, turn.random);
+        if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
+        return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
+      });
+      taps.evaluate(async (trial, evaluation): Promise<Outcome | undefined> => {
+        if (!evaluation.below) return undefined;
+        const started = performance.now();
+        const change = trial.candidate as ArmChange;
+        const probation = isEmpty(change) ? undefined : { change, ...(options.probation ? {} : { always: true }) };
+        const ran = await evaluation.below.run({ trials: options.every, probation });
+        const seconds = (performance.now() - started) / 1000;
+        if (evaluation.signal.aborted) return { status: "cancelled", reason: "the run was stopped", seconds };
+        const metrics = { trials: ran.trials, pairs: ran.evidence?.pairs ?? 0 };
+        return { status: "measured", metric: ran.evidence?.effect?.mean ?? 0, metrics, seconds };
+      });
+      taps.select((_verdict, trial, judging): Verdict => {
+        const change = trial.candidate as ArmChange;
+        if (isEmpty(change)) return { decision: "undecided", reason: "a segment without a change" };
+        if (!options.probation) return { decision: "keep", reason: "in force at once: probation is off" };
+        return verdictOf(loopBelow(judging, change.of)?.evidence.get(changeId(change)));
+      });
+    },
+  };
+}
+
+/** That loop, or the innermost one, among those below this view. */
+function loopBelow(view: View<unknown>, name: string | undefined): View | undefined {
+  const below = view.below as View | undefined;
+  if (!below || (name === undefined ? !below.below : below.level === name)) return below;
+  return loopBelow(below, name);
+}
+
+function refusal({ policy, install, remove }: ArmChange, target: View): string | undefined {
+  if (policy) return policyProblem(policy, target);
+  if (install?.from === "plugin") {
+    if (!target.catalogue.includes(install.name)) return `${install.name} is not in the catalogue`;
+    if (target.inForce.includes(install.name)) return `${install.name} is in force already`;
+  }
+  if (remove !== undefined && !target.inForce.includes(remove)) return `${remove} is not in force`;
+  return undefined;
+}
+
+function verdictOf(evidence: Evidence | undefined): Verdict {
+  const decision = evidence?.decision ?? "repeat";
+  const reasons = {
+    keep: "its pairs say that it helps",
+    revert: "its pairs say that it harms",
+    undecided: evidence?.pairs === 0 ? "it changed no draft" : "its pairs do not tell",
+    repeat: "too early to tell",
+  };
+  return { decision, reason: reasons[decision], ...(evidence ? { evidence } : {}) };
+}
