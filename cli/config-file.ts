@@ -21,11 +21,17 @@ export async function loadConfig(folder: string, named?: string): Promise<Resolv
   } catch (error) {
     if (error instanceof BilevelError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT" && named !== undefined;
-    throw new BilevelError(missing ? "E_CONFIG_MISSING" : "E_CONFIG_UNREADABLE", messageOf(error).split("\n")[0] ?? "", {
-      path: named ?? folder,
-      hint: missing ? "give the path of a config file after --config" : "the config file must load by itself: run it with node to see the whole error",
-      cause: error,
-    });
+    throw new BilevelError(
+      missing ? "E_CONFIG_MISSING" : "E_CONFIG_UNREADABLE",
+      messageOf(error).split("\n")[0] ?? "",
+      {
+        path: named ?? folder,
+        hint: missing
+          ? "give the path of a config file after --config"
+          : "the config file must load by itself: run it with node to see the whole error",
+        cause: error,
+      },
+    );
   }
   if (!found)
     throw new BilevelError("E_CONFIG_MISSING", "there is no config here", {
@@ -35,7 +41,8 @@ export async function loadConfig(folder: string, named?: string): Promise<Resolv
     });
   const file = found.filepath;
   const [name, home] = [basename(file), dirname(file)];
-  const exported = typeof found.config === "function" ? ((await (found.config as () => unknown)()) as unknown) : found.config;
+  const exported =
+    typeof found.config === "function" ? ((await (found.config as () => unknown)()) as unknown) : found.config;
   if (!isObject(exported)) throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", { path: name, received: show(exported), allowed: "defineConfig({ … })" }); // prettier-ignore
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);
@@ -59,11 +66,17 @@ async function layer(
   const { extends: base, ...own } = config;
   let below: unknown = base;
   if (typeof base === "string") {
-    const target = base.startsWith(".") ? base : base.includes("/") || base.startsWith("bilevel-") ? base : `bilevel/presets/${base}`;
+    const target = base.startsWith(".")
+      ? base
+      : base.includes("/") || base.startsWith("bilevel-")
+        ? base
+        : `bilevel/presets/${base}`;
     below = await importNamed(target, home, `${source} › extends`);
     if (typeof below === "function") below = (below as () => unknown)();
   }
-  const under = isObject(below) ? await layer(below, typeof base === "string" ? `preset ${base}` : "extends", home, origins) : {};
+  const under = isObject(below)
+    ? await layer(below, typeof base === "string" ? `preset ${base}` : "extends", home, origins)
+    : {};
   return merge(under, own, source, "", origins);
 }
 
@@ -149,4 +162,3 @@ function provideOwnPackage(): void {
     },
   });
 }
-

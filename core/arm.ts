@@ -1,8 +1,9 @@
+import { canonical } from "../kit/json.ts";
 import type { ArmChange, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
 import { Stage } from "./contract.ts";
 import type { Hooks, TapWatch } from "./hooks.ts";
 import { makeHooks } from "./hooks.ts";
-import { canonical, digest } from "./journal.ts";
+import { digest } from "./journal.ts";
 
 /** What a level is told to do when nothing has been changed. */
 export const openPolicy: Policy = Object.freeze({ frozen: [], focus: [], guidance: "", strategy: "balanced" });

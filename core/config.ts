@@ -1,10 +1,12 @@
 import { basename, dirname } from "node:path";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import leven from "leven";
+import { isObject } from "../kit/json.ts";
 import { spaceProblem } from "../kit/space-check.ts";
 import type { Config, Level, Plugin } from "./contract.ts";
 import { BilevelError, type ErrorCode } from "./errors.ts";
-import { canonical, digest } from "./journal.ts";
+import { digest } from "./journal.ts";
+import configSchema from "../schema.json" with { type: "json" };
 
 /** Gives the config its type, for completion and checks in an editor. */
 export const defineConfig = (config: Config): Config => config;
@@ -19,7 +21,11 @@ export interface ResolvedConfig {
 }
 
 /** Checks a config and completes its plugins' options in place. `file` names it in messages. */
-export function resolveConfig(value: unknown, file: string, origins: Readonly<Record<string, string>> = {}): ResolvedConfig {
+export function resolveConfig(
+  value: unknown,
+  file: string,
+  origins: Readonly<Record<string, string>> = {},
+): ResolvedConfig {
   const name = basename(file);
   validate(value, configSchema, name, "", "E_CONFIG_INVALID");
   const given = value as Config;
@@ -28,82 +34,14 @@ export function resolveConfig(value: unknown, file: string, origins: Readonly<Re
   for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
   checkLevels(config.levels, name);
   const problem = config.space && spaceProblem(config.space);
-  if (problem) throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
+  if (problem)
+    throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
   return { config, file, home: dirname(file), origins };
 }
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 // ---------------------------------------------------------------- the checks
 
-const text = { type: "string", minLength: 1 };
-const texts = { type: "array", items: text };
-const positive = { type: "number", exclusiveMinimum: 0 };
-const object = (properties: object, required: string[] = []) => ({ type: "object", additionalProperties: false, properties, required }); // prettier-ignore
-const oneOf = (tag: string, cases: object[]) => ({ type: "object", discriminator: { propertyName: tag }, required: [tag], oneOf: cases }); // prettier-ignore
-const number = { type: "number" };
-const when = { type: "object", additionalProperties: { type: "array", minItems: 1 } };
-const domain = (extra: object, items: object) =>
-  oneOf("type", [
-    object({ type: { const: "float" }, min: number, max: number, scale: { enum: ["linear", "log"] }, ...extra }, ["type", "min", "max"]),
-    object({ type: { const: "int" }, min: { type: "integer" }, max: { type: "integer" }, scale: { enum: ["linear", "log", "pow2"] }, step: { type: "integer", minimum: 1 }, ...extra }, ["type", "min", "max"]),
-    object({ type: { const: "bool" }, ...extra }, ["type"]),
-    object({ type: { const: "choice" }, values: { type: "array", minItems: 1 }, ordered: { type: "boolean" }, ...extra }, ["type", "values"]),
-    object({ type: { const: "tuple" }, items: { type: "array", minItems: 1, items }, ...extra }, ["type", "items"]),
-  ]); // prettier-ignore
-const task = object(
-  {
-    folder: text,
-    command: { ...texts, minItems: 1 },
-    values: oneOf("via", [
-      object({ via: { const: "constants" }, file: text }, ["via", "file"]),
-      object({ via: { const: "env" } }, ["via"]),
-      object({ via: { const: "args" } }, ["via"]),
-      object({ via: { const: "json" }, file: text }, ["via", "file"]),
-    ]),
-    seed: { anyOf: [{ const: "none" }, object({ constant: text }, ["constant"]), object({ env: text }, ["env"]), object({ arg: text }, ["arg"])] },
-    firstSeed: { type: "integer" },
-    ...Object.fromEntries(["editable", "protected", "link", "ignore"].map((name) => [name, texts])),
-    metrics: oneOf("from", [
-      object({ from: { const: "lines" } }, ["from"]),
-      object({ from: { const: "regex" }, pattern: text }, ["from", "pattern"]),
-      object({ from: { const: "json-lines" } }, ["from"]),
-      object({ from: { const: "file" }, file: text }, ["from", "file"]),
-    ]),
-    secondsBudget: positive,
-  },
-  ["folder", "command"],
-); // prettier-ignore
-const plugin = {};
-const configSchema = object(
-  {
-    name: { ...text, pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$" },
-    task,
-    objective: object(
-      {
-        metric: text,
-        direction: { enum: ["minimize", "maximize"] },
-        target: number,
-        limits: { type: "object", additionalProperties: object({ min: number, max: number }) },
-        check: { ...texts, minItems: 1 },
-      },
-      ["metric", "direction"],
-    ),
-    space: object({ parameters: { type: "object", additionalProperties: domain({ default: plugin, when }, domain({}, { type: "object" })) }, constraints: { type: "array" } }, ["parameters"]),
-    evaluator: plugin,
-    proposer: plugin,
-    selector: plugin,
-    levels: { type: "array", minItems: 1 },
-    plugins: { type: "array" },
-    budget: object({ trials: { type: "integer", minimum: 1 }, hours: positive, tokens: positive, usd: positive, stallTrials: { type: "integer", minimum: 1 } }),
-    llm: plugin,
-    seed: text,
-  },
-  ["objective", "evaluator", "levels", "budget"],
-); // prettier-ignore
-
-const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, strict: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
+const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
 const compiled = new WeakMap<object, ValidateFunction>();
 
 function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode, example?: string): void {
@@ -117,7 +55,10 @@ function validate(value: unknown, schema: object, file: string, path: string, co
 
 function schemaError(error: ErrorObject, file: string, path: string, code: ErrorCode, example?: string): BilevelError {
   const { extra, missing } = { extra: error.params.additionalProperty as unknown, missing: error.params.missingProperty as unknown }; // prettier-ignore
-  const steps = error.instancePath.split("/").slice(1).map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
+  const steps = error.instancePath
+    .split("/")
+    .slice(1)
+    .map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
   const key = typeof extra === "string" ? `.${extra}` : typeof missing === "string" ? `.${missing}` : "";
   const where = `${path}${steps.join("")}${key}`.replace(/^\./, "");
   const schema = error.parentSchema as { properties?: object; default?: unknown } | undefined;
@@ -126,7 +67,8 @@ function schemaError(error: ErrorObject, file: string, path: string, code: Error
   const detail = {
     path: `${file} › ${where || "config"}`,
     received: missing !== undefined ? "nothing" : extra !== undefined ? "an unknown key" : show(error.data),
-    allowed: allowedBy(error, names) + (schema?.default === undefined ? "" : ` (default ${JSON.stringify(schema.default)})`),
+    allowed:
+      allowedBy(error, names) + (schema?.default === undefined ? "" : ` (default ${JSON.stringify(schema.default)})`),
     hint: near ? `did you mean ${near}?` : example,
   };
   const message = missing !== undefined ? "is required" : extra !== undefined ? "is not known here" : "is not allowed";
@@ -190,7 +132,10 @@ function checkLevels(levels: readonly Level[], file: string): void {
   for (const [index, level] of levels.entries()) {
     const path = `${file} › levels[${index}]`;
     if (typeof level.admit !== "function")
-      throw new BilevelError("E_PLUGIN_INVALID", `${level.name} is not a level`, { path, allowed: "innerLoop() or outerLoop()" });
+      throw new BilevelError("E_PLUGIN_INVALID", `${level.name} is not a level`, {
+        path,
+        allowed: "innerLoop() or outerLoop()",
+      });
     if (names.has(level.name))
       throw new BilevelError("E_CONFIG_INVALID", `the name ${level.name} is taken by levels[${names.get(level.name)}]`, { path, hint: 'give it another: outerLoop({ name: "…" })' }); // prettier-ignore
     if ((level.kind === "task") !== (index === 0))
@@ -209,15 +154,4 @@ export function describe(value: unknown): unknown {
   if (!isObject(value)) return value;
   if (value.contract === 1) return { plugin: value.name, ...(value.options === undefined ? {} : { options: describe(value.options) }) }; // prettier-ignore
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, describe(inner)]));
-}
-
-/** Paths at which two described configs differ. */
-export function differences(a: unknown, b: unknown, path = ""): string[] {
-  if (canonical(a) === canonical(b)) return [];
-  if (!isObject(a) || !isObject(b)) {
-    if (Array.isArray(a) && Array.isArray(b) && a.length === b.length) return a.flatMap((item, index) => differences(item, b[index], `${path}[${index}]`)); // prettier-ignore
-    return [path || "config"];
-  }
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  return keys.flatMap((key) => differences(a[key], b[key], path ? `${path}.${key}` : key));
 }

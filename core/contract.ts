@@ -7,7 +7,9 @@
  * evaluator runs a segment of the level below. Both are the same engine.
  */
 
-// ---------------------------------------------------------------- the config
+import type { Space, Values } from "../kit/space.ts";
+
+export type { Domain, Parameter, Space, Value, Values } from "../kit/space.ts";
 
 /** What `bilevel.config.ts` exports. */
 export interface Config {
@@ -34,13 +36,7 @@ export interface Config {
 }
 
 /** `stallTrials`: end after that many finished trials without a new best. */
-export interface BudgetLimits {
-  trials?: number;
-  hours?: number;
-  tokens?: number;
-  usd?: number;
-  stallTrials?: number;
-}
+export type BudgetLimits = { trials?: number; hours?: number; tokens?: number; usd?: number; stallTrials?: number };
 
 export interface Objective {
   metric: string;
@@ -72,40 +68,14 @@ export interface Task {
   /** Globs that are neither copied nor linked. */
   ignore?: readonly string[];
   /** How the metric is read. Default: `key: value` lines of the output. */
-  metrics?: { from: "lines" } | { from: "regex"; pattern: string } | { from: "json-lines" } | { from: "file"; file: string };
+  metrics?:
+    { from: "lines" } | { from: "regex"; pattern: string } | { from: "json-lines" } | { from: "file"; file: string };
   /** Set when the program stops by itself after so many seconds, so that its result depends on the machine's load. */
   secondsBudget?: number;
 }
 
-// ----------------------------------------------------------------- the space
-
-export type Value = number | string | boolean | readonly Value[];
-export type Values = Readonly<Record<string, Value>>;
-
-export type Domain =
-  | { type: "float"; min: number; max: number; scale?: "linear" | "log" }
-  | { type: "int"; min: number; max: number; scale?: "linear" | "log" | "pow2"; step?: number }
-  | { type: "bool" }
-  | { type: "choice"; values: readonly Value[]; ordered?: boolean }
-  | { type: "tuple"; items: readonly Domain[] };
-
-/** `when`: the parameter exists only while the other ones have one of the given values. */
-export type Parameter = Domain & { default?: Value; when?: Readonly<Record<string, readonly Value[]>> };
-
-export interface Space {
-  readonly parameters: Readonly<Record<string, Parameter>>;
-  /** Task-wide rules: `true`, or the reason why these values cannot be run. */
-  readonly constraints?: readonly ((values: Values) => true | string)[];
-}
-
-// ------------------------------------------------------ candidates and trials
-
 /** Text replaced in one file; `find` must occur exactly once. */
-export interface Edit {
-  file: string;
-  find: string;
-  replace: string;
-}
+export type Edit = { file: string; find: string; replace: string };
 
 /**
  * Candidate of an inner loop. A draft may name only what differs from its
@@ -138,9 +108,7 @@ export interface Policy {
   strategy: string;
 }
 
-export type MechanismSource =
-  | { from: "plugin"; name: string }
-  | { from: "code"; code: string; idea: string };
+export type MechanismSource = { from: "plugin"; name: string } | { from: "code"; code: string; idea: string };
 
 /** A candidate on its way through propose. */
 export interface Draft<C> {
@@ -220,21 +188,12 @@ export interface Verdict {
 }
 
 /** `value`: mean of the repeats, shrunk; `se`: its standard error; `repeats`: how many measurements. */
-export interface Estimate {
-  value: number;
-  se: number;
-  repeats: number;
-}
-
-// ------------------------------------------------------------------ the hooks
+export type Estimate = { value: number; se: number; repeats: number };
 
 /** Where in `propose` a tap stands. Named, never a bare number. */
 export const Stage = { BRIEF: -200, TURN: -100, SOURCE: 0, SHAPE: 100, GUARD: 200 } as const;
 
-export interface Progress {
-  step: number;
-  value: number;
-}
+export type Progress = { step: number; value: number };
 
 /** A read-only window over the append-only log; trials in it are frozen once, when folded. */
 export interface Log<T> extends Iterable<T> {
@@ -315,12 +274,7 @@ export interface Segment {
 }
 
 /** `turns`: those that tested the segment's change. `exhausted`: the run has nothing left to spend. */
-export interface SegmentResult {
-  trials: number;
-  turns: number;
-  evidence?: Evidence;
-  exhausted: boolean;
-}
+export type SegmentResult = { trials: number; turns: number; evidence?: Evidence; exhausted: boolean };
 
 /**
  * Two drafts of one turn from one parent, run in a random order with one seed.
@@ -351,8 +305,6 @@ export interface Evidence {
   effect?: { mean: number; low: number; high: number };
   decision?: "keep" | "revert" | "undecided";
 }
-
-// -------------------------------------------------------------------- plugins
 
 /**
  * A plugin is a value that you import and put into the config.
@@ -422,17 +374,14 @@ export interface Taps<C> {
     ) => "stop" | undefined | Promise<"stop" | undefined>,
   ): void;
   select(
-    tap: (
-      verdict: Verdict,
-      trial: Trial<C>,
-      judging: Judging<C>,
-    ) => Verdict | undefined | Promise<Verdict | undefined>,
+    tap: (verdict: Verdict, trial: Trial<C>, judging: Judging<C>) => Verdict | undefined | Promise<Verdict | undefined>,
   ): void;
   reflect(tap: (trial: Trial<C>, view: View<C>) => void | Promise<void>): void;
 }
 
 /** One level of the search: a plugin that says how its loop runs. All methods are pure. */
-export interface Level<C = any> extends Plugin { // eslint-disable-line @typescript-eslint/no-explicit-any -- levels of both kinds stand in one list
+export interface Level<C = any> extends Plugin {
+  // eslint-disable-line @typescript-eslint/no-explicit-any -- levels of both kinds stand in one list
   /** What its candidates change. */
   readonly kind: "task" | "arm";
   readonly slots?: number;

@@ -1,10 +1,10 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "tapable";
 import type { FullTap } from "tapable";
+import { canonical } from "../kit/json.ts";
 import type {
   Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Stage, Touch, Trial, Turn, Verdict, View,
 } from "./contract.ts"; // prettier-ignore
 import { BilevelError, messageOf } from "./errors.ts";
-import { canonical } from "./journal.ts";
 
 /**
  * What goes along with one call of a hook: `context` gives each plugin its own
@@ -64,7 +64,9 @@ export function makeHooks<C>(watch: TapWatch): Hooks<C> {
     reflect: new AsyncSeriesHook(["trial", "call"]),
   };
   for (const [name, hook] of Object.entries(hooks) as [HookName, Hooks<C>["reflect"]][])
-    hook.intercept({ register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) as () => void }) });
+    hook.intercept({
+      register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) as () => void }),
+    });
   return hooks;
 }
 

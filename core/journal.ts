@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import {
-  closeSync, existsSync, fdatasync, fdatasyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync,
+  closeSync, existsSync, fdatasync, fdatasyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync, writeSync,
 } from "node:fs"; // prettier-ignore
 import { dirname, join } from "node:path";
+import { canonical } from "../kit/json.ts";
 import type { Fact } from "./contract.ts";
 import { BilevelError, messageOf } from "./errors.ts";
 
@@ -12,14 +13,6 @@ export const journalVersion = 1;
 /** Results longer than this lie beside the journal under their hash. */
 const inlineLimit = 16_384;
 const fullDisk = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-
-/** JSON with sorted keys: equal values give equal text. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, v: unknown) =>
-    v && typeof v === "object" && !Array.isArray(v)
-      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : v,
-  ) ?? "undefined";
 
 export const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
@@ -96,7 +89,7 @@ export class Journal {
       for (const fact of text.facts)
         if (fact.type === "once") this.#answers.set(String(fact.key), Promise.resolve(answerOf(folder, fact)));
     } catch (error) {
-      unlock(folder);
+      rmSync(join(folder, "lock"), { force: true });
       throw error;
     }
   }
@@ -157,7 +150,7 @@ export class Journal {
       fdatasyncSync(this.#descriptor);
     } finally {
       closeSync(this.#descriptor);
-      unlock(this.folder);
+      rmSync(join(this.folder, "lock"), { force: true });
     }
   }
 
@@ -203,8 +196,6 @@ function diskError(error: unknown, file: string): unknown {
     : error;
 }
 
-// ------------------------------------------------------------------- the lock
-
 interface Owner {
   pid: number;
   startTime: string;
@@ -221,33 +212,20 @@ export function startTimeOf(pid: number): string | undefined {
   }
 }
 
-function isAlive({ pid, startTime }: Owner): boolean {
+/** The process that works in this folder now, if one does. */
+export function ownerOf(folder: string, file = join(folder, "lock")): number | undefined {
   try {
+    const { pid, startTime } = JSON.parse(readFileSync(file, "utf8")) as Owner;
     process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-  return process.platform !== "linux" || startTimeOf(pid) === startTime; // the number may have been given to another process
-}
-
-const lockFile = (folder: string): string => join(folder, "lock");
-
-function readOwner(file: string): Owner | undefined {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Owner;
+    // the number may have been given to another process since
+    return process.platform !== "linux" || startTimeOf(pid) === startTime ? pid : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The process that runs in this folder now, if one does. */
-export function ownerOf(folder: string): number | undefined {
-  const owner = readOwner(lockFile(folder));
-  return owner && isAlive(owner) ? owner.pid : undefined;
-}
-
 function lock(folder: string): void {
-  const file = lockFile(folder);
+  const file = join(folder, "lock");
   const mine = `${file}.${process.pid}`;
   writeFileSync(mine, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? "" } satisfies Owner));
   try {
@@ -257,18 +235,17 @@ function lock(folder: string): void {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       }
-      const owner = readOwner(file);
-      if (owner && isAlive(owner))
+      const owner = ownerOf(folder);
+      if (owner !== undefined)
         throw new BilevelError("E_RUN_LOCKED", "another process is working on this run", {
           path: folder,
-          received: `process ${owner.pid}`,
-          hint: `wait for it, stop it (kill -INT ${owner.pid}), or give this run another name`,
+          received: `process ${owner}`,
+          hint: `wait for it, stop it (kill -INT ${owner}), or give this run another name`,
         });
       const stale = `${file}.stale.${process.pid}`;
       try {
-        renameSync(file, stale); // whoever renames it clears it; a lock taken since then is put back
-        const moved = readOwner(stale);
-        if (moved && isAlive(moved)) linkSync(stale, file);
+        renameSync(file, stale);
+        if (ownerOf(folder, stale) !== undefined) linkSync(stale, file); // taken since we looked: put back
         unlinkSync(stale);
       } catch {
         // another process was faster: look again
@@ -276,14 +253,6 @@ function lock(folder: string): void {
     }
     throw new BilevelError("E_RUN_LOCKED", "the lock of this run could not be taken", { path: file });
   } finally {
-    unlinkSync(mine);
-  }
-}
-
-function unlock(folder: string): void {
-  try {
-    unlinkSync(lockFile(folder));
-  } catch {
-    // gone already: nothing to give back
+    rmSync(mine, { force: true });
   }
 }

@@ -1,3 +1,4 @@
+import { deepFreeze } from "../kit/json.ts";
 import type {
   ArmChange, BudgetLimits, Estimate, Evidence, Fact, Level, Log, Objective, Outcome, Pair, Policy, Progress, Space, Trial, Verdict, View,
 } from "./contract.ts"; // prettier-ignore
@@ -182,7 +183,11 @@ export class Ledger<C = unknown> {
           ...(fact.volatile?.where ? { where: fact.volatile.where as Outcome["where"] } : {}),
         });
       case "verdict":
-        return this.#applyVerdict(fact.trial as number, fact.verdict as Verdict, (fact.touches ?? []) as Trial["touches"]);
+        return this.#applyVerdict(
+          fact.trial as number,
+          fact.verdict as Verdict,
+          (fact.touches ?? []) as Trial["touches"],
+        );
       case "pair": {
         const id = fact.tests as string;
         const turn = this.turns.get(fact.turn as number);
@@ -206,7 +211,11 @@ export class Ledger<C = unknown> {
   enforce(id: string, change: ArmChange): void {
     this.changes.set(id, change);
     this.inForce = enforce(this.inForce, id, this.changes);
-    ({ policy: this.policy, mechanisms: this.mechanisms } = inEffect(this.inForce, this.changes, this.setup.mechanisms));
+    ({ policy: this.policy, mechanisms: this.mechanisms } = inEffect(
+      this.inForce,
+      this.changes,
+      this.setup.mechanisms,
+    ));
     this.#changed();
   }
 
@@ -265,7 +274,8 @@ export class Ledger<C = unknown> {
     const root = trial.repeatOf ?? id;
     if (verdict.noiseFloor !== undefined) this.#noiseFloor = verdict.noiseFloor;
     if (!trial.confirms) {
-      if (verdict.decision === "keep") this.#accepted.set(root, verdict.estimate ?? { value: NaN, se: NaN, repeats: 1 });
+      if (verdict.decision === "keep")
+        this.#accepted.set(root, verdict.estimate ?? { value: NaN, se: NaN, repeats: 1 });
       else if (verdict.decision === "discard" && trial.repeatOf !== undefined) this.#accepted.delete(root);
       const wanted = verdict.repeats ?? (verdict.decision === "repeat" && this.setup.level.start ? 1 : 0);
       for (let n = 0; n < wanted; n++) this.owed.push(root);
@@ -335,10 +345,4 @@ class Window<C> implements Log<Trial<C>> {
   *[Symbol.iterator](): Iterator<Trial<C>> {
     for (let index = 0; index < this.length; index++) yield this.#log[index]!.trial; // eslint-disable-line @typescript-eslint/no-non-null-assertion
   }
-}
-
-export function deepFreeze<T>(value: T): T {
-  if (value === null || typeof value !== "object" || Object.isFrozen(value)) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
 }

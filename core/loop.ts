@@ -65,7 +65,7 @@ export class Loop<C = unknown> {
     const below = this.below?.spent;
     if (below !== undefined) return below;
     if (this.#exhausted) return "every point of the space has been tried";
-    return this.#level.start ? this.#goalReached() ?? this.#budgetSpent() : undefined;
+    return this.#level.start ? (this.#goalReached() ?? this.#budgetSpent()) : undefined;
   }
 
   #goalReached(): string | undefined {
@@ -76,7 +76,8 @@ export class Loop<C = unknown> {
     if (value !== undefined && objective.target !== undefined)
       if (objective.direction === "minimize" ? value <= objective.target : value >= objective.target)
         return `the target of ${objective.target} is reached`;
-    if (stallTrials !== undefined && ledger.sinceBest >= stallTrials) return `no better trial in the last ${stallTrials}`;
+    if (stallTrials !== undefined && ledger.sinceBest >= stallTrials)
+      return `no better trial in the last ${stallTrials}`;
     return undefined;
   }
 
@@ -98,14 +99,24 @@ export class Loop<C = unknown> {
     for (;;) {
       await this.drain();
       if (this.#shared.signal.aborted || ledger.owed.length === 0) return;
-      while (ledger.owed.length > 0) this.#shared.write(repeatOf(this.context, ledger.owed[0] as number, this.#shared.seen()));
+      while (ledger.owed.length > 0)
+        this.#shared.write(repeatOf(this.context, ledger.owed[0] as number, this.#shared.seen()));
     }
   }
 
   #baseline(): Entry {
     const { ledger, firstSeed } = this.context;
     const { candidate } = ledger.root;
-    const trial: Trial<C> = { id: 0, turn: 0, parent: 0, candidate, by: "baseline", arm: [], seed: firstSeed, touches: [] };
+    const trial: Trial<C> = {
+      id: 0,
+      turn: 0,
+      parent: 0,
+      candidate,
+      by: "baseline",
+      arm: [],
+      seed: firstSeed,
+      touches: [],
+    };
     return { type: "turn", level: this.name, turn: 0, seen: this.#shared.seen(), trials: [trial] };
   }
 
@@ -120,7 +131,8 @@ export class Loop<C = unknown> {
     if (!ledger.segments.has(id)) this.#shared.write({ type: "segment", level: this.name, id, trials, probation });
     const segment = ledger.segments.get(id) as SegmentState;
     this.#fill();
-    const isOpen = () => this.spent === undefined && (segment.trials === null || segment.budget.used("trials") < segment.trials);
+    const isOpen = () =>
+      this.spent === undefined && (segment.trials === null || segment.budget.used("trials") < segment.trials);
     while (isOpen()) {
       await this.#room();
       if (isOpen()) await this.#step(segment);
@@ -235,9 +247,13 @@ export class Loop<C = unknown> {
     const call = { context: () => this.#evaluation(trial, slot), touches: [] };
     const outcome = (await armWith(this.context, trial.arm).hooks.evaluate.promise(trial, call)) as Outcome | undefined;
     if (outcome) return outcome;
-    throw new BilevelError("E_PLUGIN_INVALID", `no evaluator answered for trial ${trial.id} of level ${ledger.setup.name}`, {
-      hint: "give the config an `evaluator`",
-    });
+    throw new BilevelError(
+      "E_PLUGIN_INVALID",
+      `no evaluator answered for trial ${trial.id} of level ${ledger.setup.name}`,
+      {
+        hint: "give the config an `evaluator`",
+      },
+    );
   }
 
   #evaluation(trial: Trial<C>, slot: number): Evaluation<C> {
@@ -280,7 +296,9 @@ export class Loop<C = unknown> {
     const handedDown = (mine === undefined ? undefined : ledger.segments.get(mine)?.probation) ?? [];
     const { change, always } = segment.probation ?? { change: { of: "" } as ArmChange };
     const id = changeId(change);
-    const own: Probation[] = isEmpty(change) ? [] : [{ id, level: this.name, of: change.of, change, ...(always ? { always } : {}) }];
+    const own: Probation[] = isEmpty(change)
+      ? []
+      : [{ id, level: this.name, of: change.of, change, ...(always ? { always } : {}) }];
     const inherited = handedDown.filter((probation) => probation.id !== id);
     const ran = await below.run(`${this.name} ${trial.id}`, segment.trials, [...inherited, ...own]);
     const target = below.named(change.of)?.context.ledger;

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { differences } from "../kit/json.ts";
 import type { Config, Fact, Level, Objective, Plugin, Run, Space, View } from "./contract.ts";
 import { Arms, changeId, isEmpty } from "./arm.ts";
 import type { ResolvedConfig } from "./config.ts";
-import { describe, differences, pluginsOf } from "./config.ts";
+import { describe, pluginsOf } from "./config.ts";
 import { BilevelError, messageOf } from "./errors.ts";
 import type { TapCost, TapWatch } from "./hooks.ts";
 import { Journal, journalVersion } from "./journal.ts";
@@ -40,9 +41,13 @@ export function buildStack(
     const isTask = kind === "task";
     const objective = isTask ? config.objective : { metric: "effect", direction: "maximize" as const };
     const space = isTask ? config.space : undefined;
-    const offered = (config.plugins ?? []).filter((one) => one.role === "mechanism" && (one.kinds ?? ["task"]).includes(kind));
+    const offered = (config.plugins ?? []).filter(
+      (one) => one.role === "mechanism" && (one.kinds ?? ["task"]).includes(kind),
+    );
     const isResearched = config.levels.some((other) => other.changes === "mechanisms" && target(other) === name);
-    const catalogue = new Map(offered.filter((one) => isResearched && canBePaired(one, objective, space)).map((one) => [one.name, one]));
+    const catalogue = new Map(
+      offered.filter((one) => isResearched && canBePaired(one, objective, space)).map((one) => [one.name, one]),
+    );
     const base = [level, ...(isTask ? [config.evaluator, config.proposer, config.selector] : []), ...(level.plugins ?? []), ...offered]; // prettier-ignore
     const plugins = base.filter((plugin): plugin is Plugin => !!plugin && !catalogue.has(plugin.name));
     const watch: TapWatch = {
@@ -56,7 +61,15 @@ export function buildStack(
       },
     };
     const mechanisms = plugins.filter(({ role }) => role === "mechanism").map((plugin) => plugin.name);
-    const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget: isTask ? config.budget : {} };
+    const setup = {
+      name,
+      level,
+      objective,
+      space,
+      mechanisms,
+      catalogue: [...catalogue.keys()],
+      budget: isTask ? config.budget : {},
+    };
     const ledger = new Ledger(setup, ledgers[index - 1]);
     const arms = new Arms({ level: name, base: plugins, catalogue, space, objective, watch }, ledger);
     ledgers.push(ledger);
@@ -84,7 +97,8 @@ export function foldInto(ledgers: readonly Ledger[], fact: Fact): void {
   const verdict = fact.verdict as { decision?: string } | undefined;
   if (verdict?.decision !== "keep" || ledger?.setup.level.kind !== "arm") return;
   const change = ledger.trial(fact.trial as number)?.candidate as Parameters<typeof changeId>[0] | undefined;
-  if (change && !isEmpty(change)) ledgers.find((one) => one.setup.name === change.of)?.enforce(changeId(change), change);
+  if (change && !isEmpty(change))
+    ledgers.find((one) => one.setup.name === change.of)?.enforce(changeId(change), change);
 }
 
 /** A mechanism that proposes nothing makes no other draft: no pair can judge it. */
@@ -149,7 +163,8 @@ export async function execute(
       config,
       resumed: journal.recorded.length > 0,
       on: (listener) => listeners.add(listener),
-      notice: (text, detail) => void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
+      notice: (text, detail) =>
+        void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
       view: (level) => viewOf(stack, level),
     };
     const begin = { version: journalVersion, config: describe(config), levels: config.levels.map(levelFact) };
@@ -174,7 +189,11 @@ export async function execute(
     await inner.finish();
     if (failure !== undefined) throw failure;
     const interrupted = stopping.aborted;
-    write({ type: interrupted ? "pause" : "end", reason, volatile: { at: Date.now(), taps: Object.fromEntries(stack.costs) } });
+    write({
+      type: interrupted ? "pause" : "end",
+      reason,
+      volatile: { at: Date.now(), taps: Object.fromEntries(stack.costs) },
+    });
     const levels = new Map(stack.ledgers.map((ledger) => [ledger.setup.name, ledger.view()]));
     return { reason, interrupted, folder, levels, costs: stack.costs };
   } finally {
@@ -183,7 +202,14 @@ export async function execute(
   }
 }
 
-const levelFact = ({ name, kind, of, changes, every, start }: Level) => ({ name, kind, of, changes, every, measured: !!start });
+const levelFact = ({ name, kind, of, changes, every, start }: Level) => ({
+  name,
+  kind,
+  of,
+  changes,
+  every,
+  measured: !!start,
+});
 
 function viewOf(stack: Stack, level: string): View {
   const ledger = stack.ledgers.find((one) => one.setup.name === level) ?? stack.ledgers[0];
@@ -207,7 +233,9 @@ async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
     return plugin;
   } catch (error) {
     if (error instanceof BilevelError) throw error;
-    throw new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed to open: ${messageOf(error)}`, { cause: error });
+    throw new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed to open: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -230,10 +258,14 @@ function checkUnchanged(journal: Journal, config: Config): void {
 function checkBaseline(ledger: Ledger): void {
   const outcome = ledger.trial(0)?.outcome;
   if (!outcome || outcome.status === "measured") return;
-  throw new BilevelError("E_BASELINE_FAILED", "the baseline could not be measured, so nothing can be compared with it", {
-    received: outcome.reason,
-    hint: "make the unchanged program print its metric, then start again with a new name (or delete the run's folder)",
-  });
+  throw new BilevelError(
+    "E_BASELINE_FAILED",
+    "the baseline could not be measured, so nothing can be compared with it",
+    {
+      received: outcome.reason,
+      hint: "make the unchanged program print its metric, then start again with a new name (or delete the run's folder)",
+    },
+  );
 }
 
 /** How long earlier processes worked on this run, in milliseconds. */

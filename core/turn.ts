@@ -1,7 +1,7 @@
+import { canonical } from "../kit/json.ts";
 import { integer, streamOf } from "../kit/random.ts";
 import type { Draft, Evidence, Judging, Outcome, Pair, Touch, Trial, Turn, Verdict, View } from "./contract.ts";
 import type { Arm, Arms } from "./arm.ts";
-import { canonical } from "./journal.ts";
 import type { Ledger, Probation, SegmentState, TurnState } from "./ledger.ts";
 import { pairOf } from "./ledger.ts";
 
@@ -49,7 +49,11 @@ const openTo = <C>(ledger: Ledger<C>, segment: SegmentState): Probation[] =>
  * change on probation makes another draft of it. A pure function of the
  * journal up to now (and of recorded answers). Undefined: nothing is left to try.
  */
-export async function planTurn<C>(context: TurnContext<C>, segment: SegmentState, seen: number): Promise<Entry | undefined> {
+export async function planTurn<C>(
+  context: TurnContext<C>,
+  segment: SegmentState,
+  seen: number,
+): Promise<Entry | undefined> {
   const { ledger } = context;
   const number = ledger.nextTurn;
   const random = streamOf(context.seed, ledger.setup.name, number, "turn");
@@ -136,7 +140,14 @@ export function repeatOf<C>(
     seed: seed ?? context.firstSeed + 1 + measured,
     touches: [],
   };
-  return { type: "turn", level: ledger.setup.name, turn: repeat.turn, seen, ...(segment ? { segment } : {}), trials: [repeat] };
+  return {
+    type: "turn",
+    level: ledger.setup.name,
+    turn: repeat.turn,
+    seen,
+    ...(segment ? { segment } : {}),
+    trials: [repeat],
+  };
 }
 
 function countRepeats<C>(ledger: Ledger<C>, root: number): number {
@@ -148,7 +159,12 @@ function countRepeats<C>(ledger: Ledger<C>, root: number): number {
 }
 
 /** A draft under this arm that may run; when three were refused, what the level falls back to. */
-async function draw<C>(context: TurnContext<C>, arm: Arm<C>, number: number, parent: Trial<C>): Promise<Side<C> | undefined> {
+async function draw<C>(
+  context: TurnContext<C>,
+  arm: Arm<C>,
+  number: number,
+  parent: Trial<C>,
+): Promise<Side<C> | undefined> {
   const side = await attempt(context, arm, number, parent);
   return side.candidate === undefined ? fallBack(context, side, number, parent) : side;
 }
@@ -255,7 +271,13 @@ export async function judgeTurn<C>(context: TurnContext<C>, turn: TurnState, see
   return [...facts, verdictFact(ledger, best.id, seen, verdict, touches)];
 }
 
-function verdictFact<C>(ledger: Ledger<C>, trial: number, seen: number, verdict: Verdict, touches: Touch[] = []): Entry {
+function verdictFact<C>(
+  ledger: Ledger<C>,
+  trial: number,
+  seen: number,
+  verdict: Verdict,
+  touches: Touch[] = [],
+): Entry {
   const level = ledger.setup.name;
   return { type: "verdict", level, trial, seen, verdict, ...(touches.length > 0 ? { touches } : {}) };
 }

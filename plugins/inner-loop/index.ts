@@ -79,7 +79,9 @@ function admit(candidate: TaskChange, turn: Turn<TaskChange>): { candidate: Task
   const values = space ? complete(space, parent, candidate.values ?? {}) : { ...parent, ...candidate.values };
   const problem = space && violation(space, values);
   if (problem !== undefined) return { refused: problem };
-  const moved = policy.frozen.find((name) => name in values && name in parent && canonical(values[name]) !== canonical(parent[name]));
+  const moved = policy.frozen.find(
+    (name) => name in values && name in parent && canonical(values[name]) !== canonical(parent[name]),
+  );
   if (moved !== undefined) return { refused: `${moved} is frozen` };
   const edits = [...(turn.parent.candidate.edits ?? []), ...(candidate.edits ?? [])];
   return { candidate: { values, ...(edits.length > 0 ? { edits } : {}) } };
@@ -94,7 +96,8 @@ function fallback({ view, parent, random }: Turn<TaskChange>): TaskChange | unde
   );
   if (pointCount(space) > enumerable) return { values: { ...sample(space, random), ...frozen } };
   const tried = new Set([...view.trials, ...view.pending].map((trial) => valuesKey(valuesOf(trial))));
-  const holds = (values: Values) => Object.entries(frozen).every(([name, value]) => canonical(values[name]) === canonical(value));
+  const holds = (values: Values) =>
+    Object.entries(frozen).every(([name, value]) => canonical(values[name]) === canonical(value));
   const left = [...enumerate(space)].filter((values) => holds(values) && !tried.has(valuesKey(values)));
   return left.length === 0 ? undefined : { values: left[Math.floor(random() * left.length)] };
 }

@@ -17,7 +17,8 @@ export function policyProblem(policy: Partial<Policy>, target: View): string | u
   if (unknown !== undefined) return `there is no parameter ${unknown}`;
   const frozen = new Set(policy.frozen ?? target.policy.frozen);
   if (frozen.size > mostFrozen) return `at most ${mostFrozen} parameters may be frozen`;
-  if (frozen.size > 0 && names.length - frozen.size < leastActive) return `at least ${leastActive} parameters must stay active`;
+  if (frozen.size > 0 && names.length - frozen.size < leastActive)
+    return `at least ${leastActive} parameters must stay active`;
   if (policy.strategy !== undefined && !strategies.includes(policy.strategy))
     return `strategy is one of ${strategies.join(", ")}`;
   return undefined;
@@ -31,7 +32,9 @@ interface Record {
 
 /** For each parameter: in how many trials it was changed, and what came of it. */
 function recordsOf(target: View): Map<string, Record> {
-  const records = new Map(Object.keys(target.space?.parameters ?? {}).map((name) => [name, { tried: 0, kept: 0, gains: [] } as Record]));
+  const records = new Map(
+    Object.keys(target.space?.parameters ?? {}).map((name) => [name, { tried: 0, kept: 0, gains: [] } as Record]),
+  );
   for (const trial of target.trials as Iterable<Trial<TaskChange>>) {
     if (trial.id === 0 || trial.repeatOf !== undefined) continue;
     const before = (target.trial(trial.parent) as Trial<TaskChange> | undefined)?.candidate.values ?? {};
@@ -62,9 +65,13 @@ export function policyChanges(target: View): Proposal[] {
     .filter(([name, { tried, kept }]) => !frozen.includes(name) && tried >= triedForNothing && kept === 0)
     .sort(([, a], [, b]) => b.tried - a.tried);
   const [worst] = hopeless;
-  if (worst) proposals.push(propose({ frozen: [...frozen, worst[0]] }, `${worst[0]} was changed ${worst[1].tried} times for nothing`));
+  if (worst)
+    proposals.push(
+      propose({ frozen: [...frozen, worst[0]] }, `${worst[0]} was changed ${worst[1].tried} times for nothing`),
+    );
   const [longest, ...rest] = frozen;
-  if (longest !== undefined && hopeless.length === 0) proposals.push(propose({ frozen: rest }, `${longest} has been frozen long enough`));
+  if (longest !== undefined && hopeless.length === 0)
+    proposals.push(propose({ frozen: rest }, `${longest} has been frozen long enough`));
   const kept = records.filter(([name, record]) => !frozen.includes(name) && record.kept > 0).map(([name]) => name);
   if (kept.length > 0 && canonical([...kept].sort()) !== canonical([...focus].sort()))
     proposals.push(propose({ focus: kept.slice(0, 3) }, `changes of ${kept.slice(0, 3).join(", ")} were kept`));
