@@ -1,0 +1,5 @@
+/** Pure functions for mechanisms and plugins (`bilevel/kit`). */
+export * from "./json.ts";
+export * from "./random.ts";
+export * from "./space.ts";
+export * from "./stats.ts";

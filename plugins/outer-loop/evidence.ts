@@ -1,0 +1,124 @@
+import type { Evidence, Outcome, Pair, TaskChange, Trial, View } from "../../core/index.ts";
+import { distance } from "../../kit/index.ts";
+import { mean, median, studentT, variance } from "../../kit/stats.ts";
+
+/** Bets of the mixture: what share of the wealth stands on each pair. */
+const bets = [0.25, 0.5, 0.75, 0.95];
+const keepAt = Math.log(10);
+const dropAt = Math.log(5);
+const leastPairs = 5;
+const mostPairs = 40;
+const mostTurns = 80;
+/** With a median step shorter than this share of the control's, a change is not kept: standing still looks good to a dense signal. */
+const leastStep = 0.25;
+/** Added to both steps, in shares of a parameter's range. */
+const stepGuard = 0.005;
+
+/**
+ * What the pairs of a change say so far, and whether that decides.
+ *
+ * A betting test for a bounded mean (Waudby-Smith and Ramdas 2024, section 4):
+ * with d = loss without - loss with, phi = tanh(d / median |d| of the earlier
+ * pairs) lies in [-1, 1] and has mean zero where the change does nothing;
+ * wealth = mean over the bets l of the product of 1 + l phi is then a
+ * martingale, so it ever reaches 10 with a probability of at most 1/10 (Ville),
+ * whenever one looks. One crashed side counts as a full loss, both as nothing;
+ * so do copies of known points. Keep when the wealth for it ever reached 10,
+ * with 5 pairs or more and steps of at least a quarter of the control's;
+ * revert when the wealth against it reached 5, which is looked at first;
+ * undecided after 40 pairs or 80 turns. What was decided stays decided.
+ */
+export function judge(pairs: readonly Pair[], turns: number, target: View): Evidence {
+  const wealth = bets.map(() => 0);
+  const against = bets.map(() => 0);
+  const differences: number[] = [];
+  const scores: number[] = [];
+  const ratios: number[] = [];
+  let counted = 0;
+  let decision: Evidence["decision"];
+  let reached = false;
+  for (const pair of pairs) {
+    const phi = pair.coin ? coinScore(pair, scores, target) : pairScore(pair, differences, target);
+    if (phi === undefined) continue;
+    counted++;
+    bets.forEach((bet, i) => {
+      wealth[i] = (wealth[i] ?? 0) + Math.log1p(bet * phi);
+      against[i] = (against[i] ?? 0) + Math.log1p(-bet * phi);
+    });
+    const ratio = stepRatio(pair, target);
+    if (ratio !== undefined) ratios.push(ratio);
+    reached ||= logMean(wealth) >= keepAt;
+    const steps = ratios.length === 0 || median(ratios) >= leastStep;
+    if (logMean(against) >= dropAt) decision = "revert";
+    else if (reached && counted >= leastPairs && steps) decision = "keep";
+    else if (counted >= mostPairs) decision = "undecided";
+    if (decision) break;
+  }
+  if (!decision && turns >= mostTurns) decision = "undecided";
+  return {
+    pairs: counted,
+    turns,
+    logWith: logMean(wealth),
+    logAgainst: logMean(against),
+    ...(ratios.length > 0 ? { stepRatio: median(ratios) } : {}),
+    ...(differences.length > 1 ? { effect: interval(differences) } : {}),
+    ...(decision ? { decision } : {}),
+  };
+}
+
+/** Log of the mean of wealths given as logs. */
+function logMean(logs: readonly number[]): number {
+  const top = Math.max(...logs);
+  return top + Math.log(mean(logs.map((log) => Math.exp(log - top))));
+}
+
+/** Undefined: the pair says nothing, since a side was lost. */
+function pairScore(pair: Pair, differences: number[], target: View): number | undefined {
+  if (pair.copied.length > 0) return pair.copied.length === 2 ? 0 : pair.copied[0] === "with" ? -1 : 1;
+  const [without, withIt] = [lossOf(pair.without, target), lossOf(pair.with, target)];
+  if (without === undefined || withIt === undefined) return undefined;
+  if (without === Infinity || withIt === Infinity) return without === withIt ? 0 : without === Infinity ? 1 : -1;
+  const difference = without - withIt;
+  const earlier = differences.filter((one) => one !== 0).map(Math.abs);
+  const scale = earlier.length >= 3 ? median(earlier) : firstScale(target, difference);
+  differences.push(difference);
+  return Math.tanh(difference / scale);
+}
+
+/** Until three pairs tell a scale: the noise floor; without one, half of the difference itself, so that it counts nearly full. */
+const firstScale = (target: View, difference: number): number => target.noiseFloor || Math.abs(difference) / 2 || 1;
+
+function coinScore(pair: Pair, scores: number[], target: View): number | undefined {
+  const trial = pair.coin === "with" ? pair.with : pair.without;
+  const loss = lossOf(trial, target);
+  if (loss === undefined) return undefined;
+  const parent = lossOf(target.trial(pair.parent), target) ?? 0;
+  const score = parent - loss;
+  const below = scores.filter((one) => one < score).length + scores.filter((one) => one === score).length / 2;
+  const rank = (below + 1) / (scores.length + 2);
+  scores.push(score);
+  return (2 * rank - 1) * (pair.coin === "with" ? 1 : -1);
+}
+
+/** Lower is better; Infinity for what crashed or was stopped; undefined for what was nobody's fault. */
+function lossOf(trial: Trial | undefined, target: View): number | undefined {
+  const outcome: Outcome | undefined = trial?.outcome;
+  if (!outcome || outcome.status === "lost" || outcome.status === "cancelled") return undefined;
+  if (outcome.status !== "measured") return Infinity;
+  return target.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
+}
+
+function stepRatio(pair: Pair, target: View): number | undefined {
+  const { space } = target;
+  const valuesOf = (trial: Trial | undefined) => (trial?.candidate as TaskChange | undefined)?.values;
+  const [from, without, withIt] = [target.trial(pair.parent), pair.without, pair.with].map(valuesOf);
+  if (!space || !from || !without || !withIt) return undefined;
+  return (distance(space, from, withIt) + stepGuard) / (distance(space, from, without) + stepGuard);
+}
+
+/** Mean difference with its 95 % interval (Student). */
+function interval(differences: readonly number[]): { mean: number; low: number; high: number } {
+  const middle = mean(differences);
+  const half = studentT(0.975, differences.length - 1) * Math.sqrt(variance(differences) / differences.length);
+  return { mean: middle, low: middle - half, high: middle + half };
+}
