@@ -44,12 +44,13 @@ export function buildStack(
     const offered = (config.plugins ?? []).filter(
       (one) => one.role === "mechanism" && (one.kinds ?? ["task"]).includes(kind),
     );
-    const isResearched = config.levels.some((other) => other.changes === "mechanisms" && target(other) === name);
-    const catalogue = new Map(
-      offered.filter((one) => isResearched && canBePaired(one, objective, space)).map((one) => [one.name, one]),
-    );
-    const base = [level, ...(isTask ? [config.evaluator, config.proposer, config.selector] : []), ...(level.plugins ?? []), ...offered]; // prettier-ignore
-    const plugins = base.filter((plugin): plugin is Plugin => !!plugin && !catalogue.has(plugin.name));
+    const researched = config.levels.filter((other) => other.changes === "mechanisms").map(target);
+    const isDrawnOn = config.levels.some((other) => other.kind === kind && researched.includes(other.name));
+    const drawn = offered.filter((one) => isDrawnOn && canBePaired(one, objective, space));
+    const catalogue = new Map(drawn.filter(() => researched.includes(name)).map((one) => [one.name, one]));
+    const measuring = isTask ? [config.evaluator, config.proposer, config.selector] : [];
+    const shaping = [...(level.plugins ?? []), ...offered.filter((one) => !drawn.includes(one))];
+    const plugins = [level, ...measuring, ...shaping].filter((one): one is Plugin => one !== undefined);
     const watch: TapWatch = {
       level: name,
       strike: (plugin, hook, reason) => strike(name, plugin, hook, reason),
