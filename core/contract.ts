@@ -43,7 +43,7 @@ export interface Objective {
   direction: "minimize" | "maximize";
   /** The run ends once the best reaches it. */
   target?: number;
-  /** Bounds on other metrics: `{ peak_vram_mb: { max: 40000 } }`. A breach is a discard with its reason. */
+  /** Bounds on other metrics. A breach is a discard with its reason. */
   limits?: Readonly<Record<string, { min?: number; max?: number }>>;
   /** Command run in the trial's folder before a keep; a failure is a discard with its reason. */
   check?: readonly string[];
@@ -59,13 +59,10 @@ export interface Task {
   seed?: { constant: string } | { env: string } | { arg: string } | "none";
   /** The seed of the baseline and of every search trial. Default 42. */
   firstSeed?: number;
-  /** Globs of the files that edits may touch. */
+  /** Globs: of the files that edits may touch; that must be unchanged after a trial; that are linked into its folder instead of copied; that are neither. */
   editable?: readonly string[];
-  /** Globs of the files that must be unchanged after a trial. */
   protected?: readonly string[];
-  /** Globs that are linked into a trial's folder instead of copied. */
   link?: readonly string[];
-  /** Globs that are neither copied nor linked. */
   ignore?: readonly string[];
   /** How the metric is read. Default: `key: value` lines of the output. */
   metrics?:
@@ -77,15 +74,8 @@ export interface Task {
 /** Text replaced in one file; `find` must occur exactly once. */
 export type Edit = { file: string; find: string; replace: string };
 
-/**
- * Candidate of an inner loop. A draft may name only what differs from its
- * parent; a trial's candidate is whole: every active parameter's value, and
- * all edits since the frozen task.
- */
-export interface TaskChange {
-  values?: Values;
-  edits?: readonly Edit[];
-}
+/** Candidate of an inner loop. A draft may name only what differs from its parent; a trial's is whole: all active values, all edits since the frozen task. */
+export type TaskChange = { values?: Values; edits?: readonly Edit[] };
 
 /** Candidate of an outer loop: a change to the arm of the loop named `of`; with nothing else in it, a segment without a change. */
 export interface ArmChange {
@@ -321,6 +311,8 @@ export interface Plugin {
   readonly options?: unknown;
   /** `mechanism`: shapes the search of a loop; research may install and remove it. */
   readonly role?: "mechanism";
+  /** False for a mechanism that only judges or stops: it makes no other draft, so no pair can tell its worth, and it is in force from the start. */
+  readonly proposes?: boolean;
   /** `generated`: what fails in it is contained and counted. */
   readonly origin?: "generated";
   /** Once per run; side effects (servers, workers, clients) belong here, and end in `close`. */
@@ -354,6 +346,9 @@ export interface Run {
   view(level: string): View;
 }
 
+/** What a tap may give back, now or later; undefined: no change. */
+type Answer<T> = T | undefined | Promise<T | undefined>;
+
 /** The only way to the hooks: owns the tap's name, its stage, its attribution and its failures. */
 export interface Taps<C> {
   readonly level: string;
@@ -361,21 +356,10 @@ export interface Taps<C> {
   readonly objective: Objective;
   /** State of this plugin in this level, not of the arm: folded once per finished trial, in journal order. */
   state<S>(init: () => S, fold: (state: S, trial: Trial<C>, view: View<C>) => S): { readonly value: S };
-  propose(
-    stage: keyof typeof Stage,
-    tap: (draft: Draft<C>, turn: Turn<C>) => Draft<C> | undefined | Promise<Draft<C> | undefined>,
-  ): void;
-  evaluate(tap: (trial: Trial<C>, evaluation: Evaluation<C>) => Promise<Outcome | undefined>): void;
-  progress(
-    tap: (
-      trial: Trial<C>,
-      progress: readonly Progress[],
-      view: View<C>,
-    ) => "stop" | undefined | Promise<"stop" | undefined>,
-  ): void;
-  select(
-    tap: (verdict: Verdict, trial: Trial<C>, judging: Judging<C>) => Verdict | undefined | Promise<Verdict | undefined>,
-  ): void;
+  propose(stage: keyof typeof Stage, tap: (draft: Draft<C>, turn: Turn<C>) => Answer<Draft<C>>): void;
+  evaluate(tap: (trial: Trial<C>, evaluation: Evaluation<C>) => Answer<Outcome>): void;
+  progress(tap: (trial: Trial<C>, progress: readonly Progress[], view: View<C>) => Answer<"stop">): void;
+  select(tap: (verdict: Verdict, trial: Trial<C>, judging: Judging<C>) => Answer<Verdict>): void;
   reflect(tap: (trial: Trial<C>, view: View<C>) => void | Promise<void>): void;
 }
 

@@ -71,6 +71,8 @@ export class Ledger<C = unknown> {
   readonly handles = new Map<number, Readonly<Record<string, unknown>>>();
   readonly progress = new Map<number, Progress[]>();
   readonly losses = new Map<number, number>();
+  /** How often each trial was planned again, the final comparison aside. */
+  readonly repeats = new Map<number, number>();
   readonly struck = new Set<string>();
   inForce: readonly string[] = [];
   nextTurn = 0;
@@ -241,9 +243,10 @@ export class Ledger<C = unknown> {
       this.#pending.set(trial.id, deepFreeze(trial));
       this.nextTrial = trial.id + 1;
       if (trial.confirms) this.confirms++;
-      else if (trial.repeatOf !== undefined) this.owed.splice(this.owed.indexOf(trial.repeatOf), 1);
-      if (trial.repeatOf === undefined && this.setup.level.key)
-        this.#points.set(this.setup.level.key(trial.candidate), trial.id);
+      else if (trial.repeatOf !== undefined) {
+        this.owed.splice(this.owed.indexOf(trial.repeatOf), 1);
+        this.repeats.set(trial.repeatOf, (this.repeats.get(trial.repeatOf) ?? 0) + 1);
+      } else if (this.setup.level.key) this.#points.set(this.setup.level.key(trial.candidate), trial.id);
     }
     if (turn.tests !== undefined) {
       const tested = this.pairs.get(turn.tests) ?? { pairs: [], turns: 0 };

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { differences } from "../kit/json.ts";
-import type { Config, Fact, Level, Objective, Plugin, Run, Space, View } from "./contract.ts";
+import type { Config, Fact, Level, Plugin, Run, View } from "./contract.ts";
 import { Arms, changeId, isEmpty } from "./arm.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { describe, pluginsOf } from "./config.ts";
@@ -46,7 +46,7 @@ export function buildStack(
     );
     const researched = config.levels.filter((other) => other.changes === "mechanisms").map(target);
     const isDrawnOn = config.levels.some((other) => other.kind === kind && researched.includes(other.name));
-    const drawn = offered.filter((one) => isDrawnOn && canBePaired(one, objective, space));
+    const drawn = offered.filter((one) => isDrawnOn && one.proposes !== false);
     const catalogue = new Map(drawn.filter(() => researched.includes(name)).map((one) => [one.name, one]));
     const measuring = isTask ? [config.evaluator, config.proposer, config.selector] : [];
     const shaping = [...(level.plugins ?? []), ...offered.filter((one) => !drawn.includes(one))];
@@ -62,15 +62,8 @@ export function buildStack(
       },
     };
     const mechanisms = plugins.filter(({ role }) => role === "mechanism").map((plugin) => plugin.name);
-    const setup = {
-      name,
-      level,
-      objective,
-      space,
-      mechanisms,
-      catalogue: [...catalogue.keys()],
-      budget: isTask ? config.budget : {},
-    };
+    const budget = isTask ? config.budget : {};
+    const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget };
     const ledger = new Ledger(setup, ledgers[index - 1]);
     const arms = new Arms({ level: name, base: plugins, catalogue, space, objective, watch }, ledger);
     ledgers.push(ledger);
@@ -100,16 +93,6 @@ export function foldInto(ledgers: readonly Ledger[], fact: Fact): void {
   const change = ledger.trial(fact.trial as number)?.candidate as Parameters<typeof changeId>[0] | undefined;
   if (change && !isEmpty(change))
     ledgers.find((one) => one.setup.name === change.of)?.enforce(changeId(change), change);
-}
-
-/** A mechanism that proposes nothing makes no other draft: no pair can judge it. */
-function canBePaired(plugin: Plugin, objective: Objective, space?: Space): boolean {
-  let proposes = false;
-  const state = <S>(init: () => S) => ({ value: init() });
-  const ignore = () => undefined;
-  const propose = () => void (proposes = true);
-  plugin.apply?.({ level: "", objective, space, state, propose, evaluate: ignore, progress: ignore, select: ignore, reflect: ignore }); // prettier-ignore
-  return proposes;
 }
 
 /** How a run ended. `levels`: what every level knows, by its name. */

@@ -126,7 +126,6 @@ export function repeatOf<C>(
   const { ledger } = context;
   const trial = ledger.trial(root);
   if (!trial) throw new Error(`trial ${root} is not in the journal`);
-  const measured = ledger.turns.size === 0 ? 0 : countRepeats(ledger, root);
   const { segment, confirms, seed } = extra;
   const repeat: Trial<C> = {
     id: ledger.nextTrial,
@@ -137,7 +136,7 @@ export function repeatOf<C>(
     repeatOf: root,
     ...(confirms ? { confirms } : {}),
     arm: trial.arm,
-    seed: seed ?? context.firstSeed + 1 + measured,
+    seed: seed ?? context.firstSeed + 1 + (ledger.repeats.get(root) ?? 0),
     touches: [],
   };
   return {
@@ -148,14 +147,6 @@ export function repeatOf<C>(
     ...(segment ? { segment } : {}),
     trials: [repeat],
   };
-}
-
-function countRepeats<C>(ledger: Ledger<C>, root: number): number {
-  let count = 0;
-  const isRepeat = (trial: Trial<C>) => trial.repeatOf === root && !trial.confirms;
-  for (let index = 0; index < ledger.length; index++) if (isRepeat(ledger.entry(index).trial)) count++;
-  for (const trial of ledger.pending.values()) if (isRepeat(trial)) count++;
-  return count;
 }
 
 /** A draft under this arm that may run; when three were refused, what the level falls back to. */

@@ -134,7 +134,11 @@ describe("a tap", () => {
             : { status: "measured", metric: 1, metrics: {}, seconds: 0 },
         ),
     };
-    const { end } = await run({ evaluator: reporting, levels: [level({ plugins: [stopping] })], budget: { trials: 3 } });
+    const { end } = await run({
+      evaluator: reporting,
+      levels: [level({ plugins: [stopping] })],
+      budget: { trials: 3 },
+    });
     const statuses = [...(end.levels.get("inner")?.trials ?? [])].map(({ outcome }) => outcome?.status);
     expect(statuses).toEqual(["measured", "pruned", "pruned", "pruned"]);
   });

@@ -29,7 +29,8 @@ describe("a journal", () => {
   it("loses nothing but the torn last line, at whatever byte it was cut", () => {
     const folder = emptyFolder();
     const journal = new Journal(folder);
-    for (const fact of [begin, { type: "fact", text: "größer ✓" }, { type: "fact", text: "x".repeat(50) }]) journal.append(fact);
+    for (const fact of [begin, { type: "fact", text: "größer ✓" }, { type: "fact", text: "x".repeat(50) }])
+      journal.append(fact);
     journal.close();
     const whole = readFileSync(journalFile(folder));
     for (let cut = 0; cut <= whole.length; cut++) {

@@ -43,7 +43,11 @@ describe("levels stack: the paper's groups are one line each", () => {
         taps.propose("TURN", (draft, { view }: Turn<ArmChange>) =>
           view.below?.inForce.includes("placebo")
             ? undefined
-            : { ...draft, by: "prefers-placebo", candidate: { of: "inner", install: { from: "plugin", name: "placebo" } } },
+            : {
+                ...draft,
+                by: "prefers-placebo",
+                candidate: { of: "inner", install: { from: "plugin", name: "placebo" } },
+              },
         ),
     };
     const meta = outerLoop({ name: "meta", changes: "mechanisms", of: "research", every: 2, probation: false });
@@ -77,7 +81,9 @@ const shaperOfChanges = (name: string): Plugin => ({
   apply: (taps) =>
     taps.propose("SHAPE", (draft, { view }: Turn<ArmChange>) => {
       const free = view.below?.catalogue.filter((one) => !view.below?.inForce.includes(one)).at(-1);
-      return free === undefined ? undefined : { ...draft, candidate: { of: "inner", install: { from: "plugin", name: free } } };
+      return free === undefined
+        ? undefined
+        : { ...draft, candidate: { of: "inner", install: { from: "plugin", name: free } } };
     }),
 });
 
@@ -113,12 +119,18 @@ describe("a change on probation", () => {
   });
 
   it("is kept or dropped on its evidence, which goes on from segment to segment", async () => {
-    const { end, facts } = await run({ levels: [level(), research(4)], plugins: [bestOfTwo, worstOfTwo], budget: { trials: 120 } });
+    const { end, facts } = await run({
+      levels: [level(), research(4)],
+      plugins: [bestOfTwo, worstOfTwo],
+      budget: { trials: 120 },
+    });
     expect(end.levels.get("inner")?.inForce).toEqual(["best-of-2"]);
     const evidence = ofType(facts, "pair").filter((fact) => fact.tests === "best-of-2").map((fact) => (fact.evidence as Evidence).pairs); // prettier-ignore
     const steps = [...new Set(evidence)];
     expect(steps).toEqual(steps.map((_, index) => index + 1));
-    const verdicts = ofType(facts, "verdict", "research").map((fact) => (fact.verdict as { decision: string }).decision);
+    const verdicts = ofType(facts, "verdict", "research").map(
+      (fact) => (fact.verdict as { decision: string }).decision,
+    );
     expect(verdicts).toContain("repeat");
     expect(verdicts).toContain("keep");
     expect(verdicts).toContain("revert");
@@ -147,7 +159,13 @@ describe("a change on probation", () => {
   });
 
   it("leaves mechanisms that only judge or stop in force from the start, since no pair can tell their worth", async () => {
-    const judging: Plugin = { name: "judging", contract: 1, role: "mechanism", apply: (taps) => taps.select(() => undefined) };
+    const judging: Plugin = {
+      name: "judging",
+      contract: 1,
+      role: "mechanism",
+      proposes: false,
+      apply: (taps) => taps.select(() => undefined),
+    };
     const { end } = await run({ levels: [level(), research(10)], plugins: [judging, inert], budget: { trials: 10 } });
     expect(end.levels.get("inner")?.inForce).toEqual(["judging"]);
     expect(end.levels.get("inner")?.catalogue).toEqual(["inert"]);
@@ -169,7 +187,8 @@ describe("a change on probation", () => {
   });
 });
 
-const isEmptyChange = ({ policy: told, install, remove }: ArmChange): boolean => !told && !install && remove === undefined;
+const isEmptyChange = ({ policy: told, install, remove }: ArmChange): boolean =>
+  !told && !install && remove === undefined;
 
 describe("two changes on probation at once", () => {
   it("are each judged as if alone: planted effects are estimated without bias", async () => {
@@ -185,7 +204,12 @@ describe("two changes on probation at once", () => {
           taps.evaluate((trial) => {
             const { a, b, c } = valuesOf(trial as Trial<TaskChange>) as Record<string, number>;
             const effect = (a === 0.3 ? planted.helper : 0) + (b === 0.2 ? planted.harm : 0);
-            return Promise.resolve({ status: "measured", metric: 10 - effect + 0.5 * ((c ?? 0) - 0.5), metrics: {}, seconds: 0 });
+            return Promise.resolve({
+              status: "measured",
+              metric: 10 - effect + 0.5 * ((c ?? 0) - 0.5),
+              metrics: {},
+              seconds: 0,
+            });
           }),
       };
       const fresh: Plugin = { ...proposer, apply: (taps) => taps.propose("SOURCE", (draft, turn: Turn<TaskChange>) => ({ ...draft, candidate: { values: { ...step(turn), c: Number(turn.random().toPrecision(6)) } } })) }; // prettier-ignore
@@ -207,7 +231,9 @@ describe("two changes on probation at once", () => {
       const { facts } = await run(config);
       for (const trials of pairsOf(facts)) {
         const side = (of: string) => trials.find((trial) => trial.side === of)?.outcome;
-        const measured = new Map(ofType(facts, "outcome").map((fact) => [fact.trial, (fact.outcome as { metric: number }).metric]));
+        const measured = new Map(
+          ofType(facts, "outcome").map((fact) => [fact.trial, (fact.outcome as { metric: number }).metric]),
+        );
         expect(side("with")).toBeUndefined(); // planned trials carry no outcome; it is read from its own fact
         const value = (of: string) => measured.get(trials.find((trial) => trial.side === of)?.id) ?? NaN;
         effects[trials[0]?.tests ?? ""]?.push(value("without") - value("with"));
@@ -229,7 +255,9 @@ const chooses = (name: string): Plugin => ({
   contract: 1,
   kinds: ["arm"],
   apply: (taps) =>
-    taps.propose("TURN", (draft) => ({ ...draft, by: "test", candidate: { of: "inner", install: { from: "plugin", name } } })),
+    taps.propose("TURN", (draft) => ({
+      ...draft,
+      by: "test",
+      candidate: { of: "inner", install: { from: "plugin", name } },
+    })),
 });
-
-

@@ -66,7 +66,10 @@ describe("a run", () => {
   });
 
   it("ends when the target is reached", async () => {
-    const { end } = await run({ objective: { metric: "loss", direction: "minimize", target: 5 }, budget: { trials: 500 } });
+    const { end } = await run({
+      objective: { metric: "loss", direction: "minimize", target: 5 },
+      budget: { trials: 500 },
+    });
     expect(end.reason).toBe("the target of 5 is reached");
     expect(end.levels.get("inner")?.incumbent?.value).toBeLessThanOrEqual(5);
   });
@@ -90,11 +93,15 @@ describe("a run", () => {
   });
 
   it("runs a lost trial again, charges it once, and gives up on the infrastructure after three losses", async () => {
-    const once = answering((_trial, calls) => (calls === 3 ? { status: "lost", reason: "node gone", seconds: 0 } : measured(calls)));
+    const once = answering((_trial, calls) =>
+      calls === 3 ? { status: "lost", reason: "node gone", seconds: 0 } : measured(calls),
+    );
     const { end, facts } = await run({ evaluator: once, budget: { trials: 5 } });
     expect(end.levels.get("inner")?.budget.used).toBe(5);
     expect(ofType(facts, "outcome").filter((fact) => (fact.outcome as Outcome).status === "lost")).toHaveLength(1);
-    const always = answering(({ id }) => (id === 2 ? { status: "lost", reason: "node gone", seconds: 0 } : measured(1)));
+    const always = answering(({ id }) =>
+      id === 2 ? { status: "lost", reason: "node gone", seconds: 0 } : measured(1),
+    );
     await expect(run({ evaluator: always })).rejects.toMatchObject({ code: "E_INFRASTRUCTURE" });
   });
 
@@ -133,7 +140,10 @@ describe("a run", () => {
           return Promise.resolve(measured(truth(valuesOf(trial as Trial<never>))));
         }),
     };
-    const first = await run({ seed: "s", evaluator: interrupting, budget: { trials: 20 } }, { folder, signal: stop.signal });
+    const first = await run(
+      { seed: "s", evaluator: interrupting, budget: { trials: 20 } },
+      { folder, signal: stop.signal },
+    );
     expect(first.end.interrupted).toBe(true);
     const second = await run({ seed: "s", evaluator: interrupting, budget: { trials: 20 } }, { folder });
     const finished = (facts: typeof second.facts) => lasting(ofType(facts, "verdict")).map((fact) => ({ ...(fact as object), n: 0, seen: 0 })); // prettier-ignore

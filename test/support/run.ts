@@ -29,7 +29,14 @@ export async function run(
   config: Partial<Config> = {},
   { folder = emptyFolder(), observers, signal }: { folder?: string; observers?: Plugin[]; signal?: AbortSignal } = {},
 ): Promise<Ran> {
-  const whole: Config = { objective, space, evaluator: evaluator(), levels: [level()], budget: { trials: 30 }, ...config };
+  const whole: Config = {
+    objective,
+    space,
+    evaluator: evaluator(),
+    levels: [level()],
+    budget: { trials: 30 },
+    ...config,
+  };
   const end = await execute(resolveConfig(whole, join(folder, "bilevel.config.ts")), folder, { observers, signal });
   return { end, facts: readJournal(journalFile(folder)).facts, folder };
 }
