@@ -42,7 +42,9 @@ const config = {
   budget: { trials },
 };
 const started = performance.now();
-const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), join(folder, "run"), { observers: [clock] });
+const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), join(folder, "run"), {
+  observers: [clock],
+});
 const seconds = (performance.now() - started) / 1000;
 const stretch = Math.min(1000, Math.floor(trials / 2));
 const between = (from: number, to: number): number => ((times[to] ?? NaN) - (times[from] ?? NaN)) / (to - from);

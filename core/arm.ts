@@ -76,6 +76,7 @@ export interface Arm<C> {
 /** What an arm is built from: everything of a level but the changes. */
 export interface ArmParts {
   readonly level: string;
+  readonly seed: string;
   readonly base: readonly Plugin[];
   readonly catalogue: ReadonlyMap<string, Plugin>;
   readonly space?: Space;
@@ -126,11 +127,12 @@ export class Arms<C> {
   }
 
   #taps(plugin: Plugin, hooks: Hooks<C>): Taps<C> {
-    const { level, space, objective } = this.#parts;
+    const { level, seed, space, objective } = this.#parts;
     const options = (stage: number) => ({ name: plugin.name, stage, plugin });
     let states = 0; // `as never` below: tapable sees a call's last argument, the wrapper turns it into the tap's own
     return {
       level,
+      seed,
       space,
       objective,
       state: (init, fold) => this.#state(plugin.name, states++, init, fold),

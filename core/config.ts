@@ -30,7 +30,8 @@ export function resolveConfig(
   validate(value, configSchema, name, "", "E_CONFIG_INVALID");
   const given = value as Config;
   const inner = given.levels[0] as Level | undefined;
-  const config: Config = { ...inner?.defaults, ...given };
+  const objective = given.task?.seed === "none" ? { ...given.objective, noise: "none" as const } : given.objective;
+  const config: Config = { ...inner?.defaults, ...given, objective };
   for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
   checkLevels(config.levels, name);
   const problem = config.space && spaceProblem(config.space);

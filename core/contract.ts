@@ -41,6 +41,8 @@ export type BudgetLimits = { trials?: number; hours?: number; tokens?: number; u
 export interface Objective {
   metric: string;
   direction: "minimize" | "maximize";
+  /** Declares that equal candidates measure equal: nothing is repeated. */
+  noise?: "none";
   /** The run ends once the best reaches it. */
   target?: number;
   /** Bounds on other metrics. A breach is a discard with its reason. */
@@ -55,7 +57,7 @@ export interface Task {
   folder: string;
   command: readonly string[];
   values?: { via: "constants"; file: string } | { via: "env" } | { via: "args" } | { via: "json"; file: string };
-  /** Where the trial's seed goes. Default `"none"`: the program is free of noise, nothing is repeated. */
+  /** Where the trial's seed goes. `"none"` declares the program free of noise: nothing is repeated. */
   seed?: { constant: string } | { env: string } | { arg: string } | "none";
   /** The seed of the baseline and of every search trial. Default 42. */
   firstSeed?: number;
@@ -352,6 +354,8 @@ type Answer<T> = T | undefined | Promise<T | undefined>;
 /** The only way to the hooks: owns the tap's name, its stage, its attribution and its failures. */
 export interface Taps<C> {
   readonly level: string;
+  /** The run's: what is random over a whole run is keyed by it. */
+  readonly seed: string;
   readonly space?: Space;
   readonly objective: Objective;
   /** State of this plugin in this level, not of the arm: folded once per finished trial, in journal order. */

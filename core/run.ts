@@ -35,6 +35,7 @@ export function buildStack(
   const ledgers: Ledger[] = [];
   const contexts: TurnContext<unknown>[] = [];
   const costs = new Map<string, TapCost>();
+  const seed = config.seed ?? "bilevel";
   const target = (level: Level) => level.of ?? config.levels[0]?.name;
   for (const [index, level] of config.levels.entries()) {
     const { name, kind } = level;
@@ -65,12 +66,12 @@ export function buildStack(
     const budget = isTask ? config.budget : {};
     const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget };
     const ledger = new Ledger(setup, ledgers[index - 1]);
-    const arms = new Arms({ level: name, base: plugins, catalogue, space, objective, watch }, ledger);
+    const arms = new Arms({ level: name, seed, base: plugins, catalogue, space, objective, watch }, ledger);
     ledgers.push(ledger);
     contexts.push({
       ledger,
       arms,
-      seed: config.seed ?? "bilevel",
+      seed,
       firstSeed: config.task?.firstSeed ?? 42,
       signal,
       once,

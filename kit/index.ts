@@ -3,3 +3,6 @@ export * from "./json.ts";
 export * from "./random.ts";
 export * from "./space.ts";
 export * from "./stats.ts";
+export * from "./mechanism.ts";
+export * from "./moves.ts";
+export * from "./designs.ts";

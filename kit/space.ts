@@ -42,7 +42,11 @@ export function complete(space: Space, base: Values, change: Values): Values {
   return Object.fromEntries([...active, ...unknown]);
 }
 
-const middle = (domain: Domain): Value => decode(domain, Array.from({ length: dimensions(domain) }, () => 0.5));
+const middle = (domain: Domain): Value =>
+  decode(
+    domain,
+    Array.from({ length: dimensions(domain) }, () => 0.5),
+  );
 
 /** Why these values cannot be run, or undefined. */
 export function violation(space: Space, values: Values): string | undefined {
@@ -75,7 +79,8 @@ function misfit(domain: Domain, value: Value): string | undefined {
     case "choice":
       return domain.values.some((one) => same(one, value)) ? undefined : `one of ${domain.values.map((one) => canonical(one)).join(", ")} is allowed`; // prettier-ignore
     case "tuple": {
-      if (!Array.isArray(value) || value.length !== domain.items.length) return `${domain.items.length} items are allowed`;
+      if (!Array.isArray(value) || value.length !== domain.items.length)
+        return `${domain.items.length} items are allowed`;
       const problems = domain.items.map((item, index) => misfit(item, (value as readonly Value[])[index] as Value));
       const at = problems.findIndex((problem) => problem !== undefined);
       return at < 0 ? undefined : `item ${at}: ${problems[at]}`;
@@ -98,7 +103,8 @@ export const dimensions = (domain: Domain): number =>
 
 /** A value as numbers in [0, 1]: on its log where the scale is log or pow2; choices by the middle of their cell; a tuple's items one after the other. */
 export function encode(domain: Domain, value: Value): number[] {
-  if (domain.type === "tuple") return domain.items.flatMap((item, index) => encode(item, (value as readonly Value[])[index] as Value));
+  if (domain.type === "tuple")
+    return domain.items.flatMap((item, index) => encode(item, (value as readonly Value[])[index] as Value));
   if (domain.type === "bool") return [value === true ? 0.75 : 0.25];
   if (domain.type === "choice") return [(Math.max(0, domain.values.findIndex((one) => same(one, value))) + 0.5) / domain.values.length]; // prettier-ignore
   const { min, max, scale } = domain;
@@ -116,7 +122,8 @@ export function decode(domain: Domain, unit: readonly number[]): Value {
   if (domain.type === "bool") return share >= 0.5;
   if (domain.type === "choice") return domain.values[Math.min(domain.values.length - 1, Math.floor(share * domain.values.length))] as Value; // prettier-ignore
   const { min, max, scale } = domain;
-  const raw = scale === "log" || scale === "pow2" ? min * Math.exp(share * Math.log(max / min)) : min + share * (max - min);
+  const raw =
+    scale === "log" || scale === "pow2" ? min * Math.exp(share * Math.log(max / min)) : min + share * (max - min);
   return snap(domain, raw);
 }
 
@@ -201,7 +208,12 @@ function* valuesOf(domain: Domain): Iterable<Value> {
   if (domain.type === "bool") return yield* [false, true];
   if (domain.type === "choice") return yield* domain.values;
   if (domain.type === "tuple") return yield* combinations(domain.items.map((item) => [...valuesOf(item)]));
-  for (let value = domain.min; value <= domain.max; value = domain.scale === "pow2" ? value * 2 : value + (domain.step ?? 1)) yield value;
+  for (
+    let value = domain.min;
+    value <= domain.max;
+    value = domain.scale === "pow2" ? value * 2 : value + (domain.step ?? 1)
+  )
+    yield value;
 }
 
 function* combinations(lists: readonly (readonly Value[])[]): Iterable<Value[]> {

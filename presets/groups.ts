@@ -9,7 +9,16 @@ import { outerLoop } from "../plugins/outer-loop/index.ts";
  */
 export const groups = {
   A: (inner: InnerLoopOptions = {}): Level[] => [innerLoop(inner)],
-  B: (inner: InnerLoopOptions = {}): Level[] => [innerLoop(inner), outerLoop({ name: "policy", changes: "policy", every: 5 })],
-  C: (inner: InnerLoopOptions = {}): Level[] => [...groups.B(inner), outerLoop({ name: "research", changes: "mechanisms", every: 2 })],
-  D: (inner: InnerLoopOptions = {}): Level[] => [innerLoop(inner), outerLoop({ name: "research", changes: "mechanisms", every: 10 })],
+  B: (inner: InnerLoopOptions = {}): Level[] => [
+    innerLoop(inner),
+    outerLoop({ name: "policy", changes: "policy", every: 5 }),
+  ],
+  C: (inner: InnerLoopOptions = {}): Level[] => [
+    ...groups.B(inner),
+    outerLoop({ name: "research", changes: "mechanisms", every: 2 }),
+  ],
+  D: (inner: InnerLoopOptions = {}): Level[] => [
+    innerLoop(inner),
+    outerLoop({ name: "research", changes: "mechanisms", every: 10 }),
+  ],
 };

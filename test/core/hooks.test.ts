@@ -169,7 +169,7 @@ describe("a plugin's state", () => {
     const seen: number[] = [];
     const plugin: Plugin = { ...proposer, apply: (taps) => void seen.push(taps.state(() => Math.random(), (state) => state).value) }; // prettier-ignore
     const watch = { level: "inner", cost: () => ({ calls: 0, ms: 0 }), strike: () => undefined };
-    const parts = { level: "inner", base: [plugin], catalogue: new Map(), space, objective, watch };
+    const parts = { level: "inner", seed: "x", base: [plugin], catalogue: new Map(), space, objective, watch };
     const arms = new Arms(parts, { length: 0, entry: () => ({}) as never });
     const change = { of: "inner", policy: { strategy: "explore" } };
     const plain = arms.arm([], new Map(), new Set());

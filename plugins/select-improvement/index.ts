@@ -1,0 +1,125 @@
+import type { Judging, Objective, Plugin, TaskChange, Trial, Verdict } from "../../core/index.ts";
+import { mean } from "../../kit/index.ts";
+import { failedCheck } from "./check.ts";
+import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } from "./noise.ts";
+
+export { confirmed, type Confirmation } from "./confirmed.ts";
+
+export interface SelectImprovementOptions {
+  /** Measurements of one candidate at the most, before it is decided. */
+  measurements?: number;
+  /** Share of the budget that re-measuring may take. */
+  repeatShare?: number;
+}
+
+const schema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    measurements: { type: "integer", minimum: 1, default: 3 },
+    repeatShare: { type: "number", minimum: 0, maximum: 1, default: 0.2 },
+  },
+};
+
+type Options = Required<SelectImprovementOptions>;
+
+/**
+ * Keeps what is better beyond the noise.
+ *
+ * With s the noise of one measurement (pooled over everything measured more
+ * than once), n measurements of the candidate and m of the best, the gain g is
+ * the difference of their means and e = s sqrt(1/n + 1/m) its standard error;
+ * t is Student's quantile at 0.9 for the degrees of freedom behind s. Keep when
+ * g >= t e; measure again while g >= t e / 2 and there is room; else discard.
+ * The noise floor is t e for one measurement. A new best is measured once more,
+ * and its value is shrunk (noise.ts), so that luck is not crowned.
+ */
+export function selectImprovement(given: SelectImprovementOptions = {}): Plugin {
+  const options = { ...given } as Options;
+  return {
+    name: "select-improvement",
+    contract: 1,
+    schema,
+    options,
+    apply(taps) {
+      const past = taps.state(emptyNoise, (state, trial: Trial<TaskChange>) => addMeasurement(state, trial));
+      taps.select(async (_verdict, trial: Trial<TaskChange>, judging: Judging<TaskChange>) => {
+        if (trial.confirms) return discard("measured for the final comparison");
+        if (trial.outcome?.status !== "measured") return discard(trial.outcome?.reason ?? "not measured");
+        const breach = breachOf(judging.objective, trial.outcome.metrics);
+        if (breach !== undefined) return discard(breach);
+        const verdict = decide(trial, trial.outcome.metric, past.value, judging, options);
+        const isCrowned = verdict.decision === "keep" && trial.id !== 0 && trial.repeatOf === undefined;
+        const failed = isCrowned && judging.objective.check ? await failedCheck(judging.objective.check, trial.id, judging) : undefined; // prettier-ignore
+        return failed === undefined ? verdict : { ...discard(failed), gain: verdict.gain };
+      });
+    },
+  };
+}
+
+const discard = (reason: string): Verdict => ({ decision: "discard", reason });
+
+function decide(
+  trial: Trial<TaskChange>,
+  metric: number,
+  past: Measurements,
+  judging: Judging<TaskChange>,
+  options: Options,
+): Verdict {
+  const { objective, incumbent, budget } = judging;
+  const sign = objective.direction === "minimize" ? 1 : -1;
+  const root = trial.repeatOf ?? trial.id;
+  const measured = [...(past.byRoot.get(root) ?? []), metric];
+  const noise = objective.noise === "none" ? { sd: 0, t: 0 } : noiseOf(past, root, metric);
+  const parent =
+    trial.parent === incumbent?.trial.id ? incumbent.value : mean(past.byRoot.get(trial.parent) ?? [metric]);
+  const gain = sign * (parent - metric);
+  const estimate = estimateOf(measured, parent, noise.sd, past, sign);
+  const known = {
+    gain,
+    estimate,
+    noiseFloor: noise.t * noise.sd * Math.sqrt(1 + 1 / Math.max(1, incumbent?.repeats ?? 1)),
+  };
+  const left = budget.trials - budget.used;
+  const mayRepeat = noise.sd > 0 && left > 1 && past.repeats < options.repeatShare * budget.trials && measured.length < options.measurements; // prettier-ignore
+
+  if (root === 0) {
+    const wanted = objective.noise === "none" || (trial.id !== 0 && !disagree(measured)) ? 0 : trial.id === 0 ? 2 : 1;
+    const repeats = Math.min(wanted, Math.floor(budget.trials / 10) - (measured.length - 1));
+    const baseline = { value: mean(measured), se: noise.sd / Math.sqrt(measured.length), repeats: measured.length };
+    return {
+      decision: "keep",
+      ...known,
+      estimate: baseline,
+      ...(repeats > 0 ? { repeats } : {}),
+      reason: "the baseline",
+    };
+  }
+  if (!incumbent) return { decision: "keep", ...known, reason: "the first to be measured" };
+  if (past.accepted.has(root)) return { decision: "keep", ...known, reason: `measured ${measured.length} times` };
+
+  const better = sign * (incumbent.value - mean(measured));
+  const error = noise.t * noise.sd * Math.sqrt(1 / measured.length + 1 / Math.max(1, incumbent.repeats));
+  if (better > 0 && better >= error)
+    return { decision: "keep", ...known, ...(mayRepeat ? { repeats: 1 } : {}), reason: noise.sd > 0 ? "better beyond the noise" : "better" }; // prettier-ignore
+  if (better > 0 && better >= error / 2 && mayRepeat) return { decision: "repeat", ...known, reason: "close to the noise: measured again" }; // prettier-ignore
+  return { decision: "discard", ...known, reason: better > 0 ? "better, but within the noise" : "not better" };
+}
+
+/** True where one of the baseline's measurements lies apart from the others. */
+function disagree(measured: readonly number[]): boolean {
+  if (measured.length < 3) return false;
+  const sorted = [...measured].sort((a, b) => a - b);
+  const gaps = sorted.slice(1).map((value, index) => value - (sorted[index] ?? value));
+  return Math.max(...gaps) > 4 * Math.min(...gaps);
+}
+
+function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
+  for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(objective.limits ?? {})) {
+    const value = metrics[name];
+    if (value === undefined) return `${name} was not measured, and it has a limit`;
+    if (value < min) return `${name} is ${value}, below its limit of ${min}`;
+    if (value > max) return `${name} is ${value}, above its limit of ${max}`;
+  }
+  return undefined;
+}
