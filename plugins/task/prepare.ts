@@ -1,0 +1,167 @@
+import { constants } from "node:fs";
+import { chmod, copyFile, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { createTwoFilesPatch } from "diff";
+import type { Task, TaskChange, Value, Values } from "../../core/index.ts";
+import { BilevelError } from "../../core/index.ts";
+import { languageOf, rewriteConstants } from "./constants.ts";
+import { applyEdits, matcher } from "./edits.ts";
+import { frozenText, hashFile, taskFolder, type FrozenTask } from "./snapshot.ts";
+
+/** How to start a prepared trial. `env` holds only what the task adds. */
+export interface PreparedTrial {
+  command: readonly string[];
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+}
+
+const channelText = (value: Value): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
+/** Everything a candidate and a seed put into a trial's files, environment and arguments. */
+interface Delivery {
+  texts: ReadonlyMap<string, string>;
+  env: Record<string, string>;
+  args: string[];
+}
+
+/**
+ * Makes `folder/work` from the frozen task with the candidate in it, from
+ * scratch: copied files (never links into the store, since programs write),
+ * links for the rest, the values and the seed by their channels.
+ * @throws E_TASK_INVALID where values or seed cannot be delivered
+ */
+export async function prepareTrial(
+  frozen: FrozenTask,
+  task: Task,
+  candidate: TaskChange,
+  seed: number,
+  folder: string,
+): Promise<PreparedTrial | { refused: string }> {
+  const delivery = await deliver(frozen, task, candidate, seed);
+  if ("refused" in delivery) return delivery;
+  const cwd = join(folder, "work");
+  await rm(cwd, { recursive: true, force: true });
+  await mkdir(cwd, { recursive: true });
+  for (const { path, hash, mode } of frozen.files) {
+    const target = join(cwd, path);
+    await mkdir(dirname(target), { recursive: true });
+    const text = delivery.texts.get(path);
+    if (text === undefined) await copyFile(join(frozen.store, hash), target, constants.COPYFILE_FICLONE);
+    else await writeFile(target, text);
+    await chmod(target, mode | 0o200);
+  }
+  for (const [path, text] of delivery.texts)
+    if (!frozen.files.some((file) => file.path === path)) {
+      await mkdir(dirname(join(cwd, path)), { recursive: true });
+      await writeFile(join(cwd, path), text);
+    }
+  const own = await ownedPaths(frozen);
+  for (const link of frozen.links) await linkInto(frozen.folder, cwd, link.path, own);
+  return { command: [...task.command, ...delivery.args], env: delivery.env, cwd };
+}
+
+async function deliver(
+  frozen: FrozenTask,
+  task: Task,
+  candidate: TaskChange,
+  seed: number,
+): Promise<Delivery | { refused: string }> {
+  const values = candidate.values ?? {};
+  const texts = new Map<string, string>();
+  const delivery: Delivery = { texts, env: {}, args: [] };
+  const edited = await editedTexts(frozen, task, candidate);
+  if ("refused" in edited) return edited;
+  for (const [path, text] of edited.files) texts.set(path, text);
+  const channel = task.values;
+  if (!channel && Object.keys(values).length > 0)
+    throw new BilevelError("E_TASK_INVALID", "the space has parameters, and the task does not say how they reach the program", { path: "task.values", hint: 'values: { via: "constants", file: "train.py" }' }); // prettier-ignore
+  const seedConstant = typeof task.seed === "object" && "constant" in task.seed ? task.seed.constant : undefined;
+  if (channel?.via === "constants") {
+    const source = texts.get(channel.file) ?? (await frozenText(frozen, channel.file));
+    if (source === undefined)
+      throw new BilevelError("E_TASK_INVALID", "there is no such file among the task's copied files", { path: "task.values.file", received: channel.file, hint: "the path is relative to task.folder; the file must be neither linked nor ignored" }); // prettier-ignore
+    const wanted: Values = { ...values, ...(seedConstant === undefined ? {} : { [seedConstant]: seed }) };
+    texts.set(channel.file, rewriteConstants(source, languageOf(channel.file), wanted));
+  } else if (seedConstant !== undefined)
+    throw new BilevelError("E_TASK_INVALID", "a seed constant needs values that are constants too", { path: "task.seed", received: `constant ${seedConstant}`, allowed: '{ env: "SEED" }, { arg: "--seed" } or "none" here' }); // prettier-ignore
+  if (channel?.via === "json") texts.set(channel.file, `${JSON.stringify(values, null, 2)}\n`);
+  if (channel?.via === "env")
+    for (const [name, value] of Object.entries(values)) delivery.env[name] = channelText(value);
+  if (channel?.via === "args") delivery.args.push(...Object.entries(values).map(([name, value]) => `--${name}=${channelText(value)}`)); // prettier-ignore
+  if (typeof task.seed === "object" && "env" in task.seed) delivery.env[task.seed.env] = String(seed);
+  if (typeof task.seed === "object" && "arg" in task.seed)
+    delivery.args.push(`--${task.seed.arg.replace(/^--/, "")}=${seed}`);
+  return delivery;
+}
+
+async function editedTexts(
+  frozen: FrozenTask,
+  task: Task,
+  { edits = [] }: TaskChange,
+): Promise<ReturnType<typeof applyEdits>> {
+  const texts = new Map<string, string>();
+  for (const path of new Set(edits.map(({ file }) => file))) {
+    const text = await frozenText(frozen, path);
+    if (text !== undefined) texts.set(path, text);
+  }
+  return applyEdits(texts, edits, { editable: task.editable ?? [], protected: task.protected ?? [] });
+}
+
+/** Links a path, but gives the trial a folder of its own where others would write through the link. */
+async function linkInto(from: string, to: string, path: string, own: readonly string[]): Promise<void> {
+  const source = join(from, path);
+  const found = await stat(source).catch(() => undefined);
+  if (!found) return;
+  const isOpened = own.some((one) => one === path || one.startsWith(`${path}/`));
+  await mkdir(dirname(join(to, path)), { recursive: true });
+  if (!isOpened) return symlink(source, join(to, path));
+  if (!found.isDirectory()) return copyFile(source, join(to, path), constants.COPYFILE_FICLONE);
+  await mkdir(join(to, path), { recursive: true });
+  for (const entry of await readdir(source)) await linkInto(from, to, `${path}/${entry}`, own);
+}
+
+const ownFile = (frozen: FrozenTask): string => join(taskFolder(frozen), "own.json");
+
+/** Linked paths of which every trial gets its own. */
+async function ownedPaths(frozen: FrozenTask): Promise<readonly string[]> {
+  const text = await readFile(ownFile(frozen), "utf8").catch(() => "[]");
+  return JSON.parse(text) as string[];
+}
+
+/** From now on every trial gets these linked paths as its own, instead of sharing them. */
+export const giveEachItsOwn = (frozen: FrozenTask, paths: readonly string[]): Promise<void> =>
+  writeFile(ownFile(frozen), JSON.stringify(paths));
+
+/** Protected files that the program changed or removed in the trial's folder, or through a link. */
+export async function verifyProtected(frozen: FrozenTask, task: Task, folder: string): Promise<string[]> {
+  const isProtected = matcher(task.protected);
+  const rewritten = task.values && "file" in task.values ? task.values.file : undefined;
+  const bad: string[] = [];
+  for (const { path, hash } of frozen.files) {
+    if (!isProtected(path) || path === rewritten) continue;
+    const now = await hashFile(join(folder, "work", path)).catch(() => undefined);
+    if (now !== hash) bad.push(path);
+  }
+  for (const { held } of frozen.links)
+    for (const { path, size, mtimeMs } of held) {
+      if (!isProtected(path)) continue;
+      const now = await stat(join(frozen.folder, path)).catch(() => undefined);
+      if (now?.size !== size || now.mtimeMs !== mtimeMs) bad.push(path);
+    }
+  return bad;
+}
+
+/** The candidate as a patch that `git apply` takes in the user's folder; empty where no file changes. */
+export async function patchOf(frozen: FrozenTask, task: Task, candidate: TaskChange): Promise<string> {
+  const isConstant = typeof task.seed === "object" && "constant" in task.seed;
+  const delivery = await deliver(frozen, isConstant ? { ...task, seed: undefined } : task, candidate, 0);
+  if ("refused" in delivery) return "";
+  let patch = "";
+  for (const [path, text] of delivery.texts) {
+    const before = await frozenText(frozen, path);
+    if (before === undefined || before === text) continue;
+    const hunks = createTwoFilesPatch(`a/${path}`, `b/${path}`, before, text, "", "", { context: 3 });
+    patch += `diff --git a/${path} b/${path}\n${hunks.replace(/^=+\n/, "")}`;
+  }
+  return patch;
+}
