@@ -1,0 +1,44 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+
+/** A trial's log with a cap: its first half and its last half are kept, and between them what was cut is told. */
+export class CappedLog {
+  readonly #descriptor: number;
+  readonly #half: number;
+  #written = 0;
+  #tail: Buffer[] = [];
+  #tailLength = 0;
+  #cut = 0;
+
+  constructor(file: string, capBytes: number) {
+    this.#descriptor = openSync(file, "w");
+    this.#half = Math.floor(capBytes / 2);
+  }
+
+  write(chunk: Buffer): void {
+    const room = Math.max(0, this.#half - this.#written);
+    if (room > 0) {
+      writeSync(this.#descriptor, chunk.subarray(0, room));
+      this.#written += Math.min(room, chunk.length);
+    }
+    const rest = chunk.subarray(room);
+    if (rest.length === 0) return;
+    this.#tail.push(rest);
+    this.#tailLength += rest.length;
+    while (this.#tailLength - (this.#tail[0]?.length ?? 0) >= this.#half) {
+      const dropped = this.#tail.shift() as Buffer;
+      this.#tailLength -= dropped.length;
+      this.#cut += dropped.length;
+    }
+  }
+
+  /** Writes the end, and gives back how many bytes were left out. */
+  close(): number {
+    const whole = Buffer.concat(this.#tail);
+    const tail = whole.subarray(Math.max(0, whole.length - this.#half));
+    const cut = this.#cut + whole.length - tail.length;
+    if (cut > 0) writeSync(this.#descriptor, `\n[… ${cut} bytes cut …]\n`);
+    writeSync(this.#descriptor, tail);
+    closeSync(this.#descriptor);
+    return cut;
+  }
+}

@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import type { Progress, Task } from "../../core/contract.ts";
+import { createMetricReader } from "../task/metrics.ts";
+import { CappedLog } from "./log.ts";
+import { endProcesses, markerName } from "./process-tree.ts";
+
+/** What the host asks for, in `spec.json` of the trial's folder. */
+export interface Spec {
+  marker: string;
+  command: readonly string[];
+  cwd: string;
+  /** Null: no limit. */
+  limitMs: number | null;
+  graceMs: number;
+  logBytes: number;
+  metric: string;
+  metrics?: Task["metrics"];
+}
+
+/** How it ended, in `exit.json`, written in one atomic step. */
+export interface Exit {
+  marker: string;
+  code: number | null;
+  signal: string | null;
+  /** Why the supervisor ended it, if it did. */
+  ended?: "limit" | "diverged" | "asked";
+  /** Why the command could not be started. */
+  failed?: string;
+  seconds: number;
+  /** Processes that the program left behind, ended since; and those that would not go. */
+  leftBehind: number;
+  stillThere: number[];
+  cutBytes: number;
+  metrics: Record<string, number | string>;
+  problems: string[];
+  lastLines: string[];
+}
+
+/**
+ * One small process per trial: starts nothing until it is told that its handle
+ * is journaled, ends if its host goes away first, and outlives the host from
+ * then on. supervisor.ts FOLDER
+ */
+const folder = process.argv[2] ?? ".";
+const spec = JSON.parse(readFileSync(join(folder, "spec.json"), "utf8")) as Spec;
+
+process.stdin.once("data", () => void supervise());
+process.stdin.once("end", () => {
+  if (!told) process.exit(0);
+});
+process.stdin.on("error", () => undefined);
+let told = false;
+
+async function supervise(): Promise<void> {
+  told = true;
+  const started = performance.now();
+  const log = new CappedLog(join(folder, "output.log"), spec.logBytes);
+  const reader = createMetricReader(spec.metrics, spec.metric);
+  const lastLines: string[] = [];
+  let ended: Exit["ended"];
+  let failed: string | undefined;
+  const [program = "", ...args] = spec.command;
+  const env = { ...process.env, [markerName]: spec.marker };
+  const child = spawn(program, args, { cwd: spec.cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+
+  const end = (why: NonNullable<Exit["ended"]>): void => {
+    ended ??= why;
+    void endProcesses(spec.marker, spec.graceMs, child.pid);
+  };
+  const take = (decoder: StringDecoder) => (chunk: Buffer) => {
+    log.write(chunk);
+    const text = decoder.write(chunk);
+    for (const line of text.split(/\r\n|\r|\n/)) if (line.trim()) lastLines.push(line.trim().slice(0, 500));
+    lastLines.splice(0, Math.max(0, lastLines.length - 20));
+    for (const progress of reader.read(text)) if (!report(progress)) end("diverged");
+  };
+  child.stdout.on("data", take(new StringDecoder("utf8")));
+  child.stderr.on("data", take(new StringDecoder("utf8")));
+  process.on("SIGTERM", () => end("asked"));
+  process.on("SIGINT", () => undefined); // the terminal's ^C reaches the whole group; the host decides
+  const limit = spec.limitMs === null ? undefined : setTimeout(() => end("limit"), spec.limitMs);
+
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      failed = error.code === "ENOENT" ? `command not found: ${program}` : error.message;
+      resolve({ code: null, signal: null });
+    });
+    child.once("exit", (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
+  });
+  clearTimeout(limit);
+  const seconds = (performance.now() - started) / 1000;
+  const { ended: leftBehind, left } = await endProcesses(spec.marker, spec.graceMs);
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000))]); // a pipe may be held by what would not go
+  const cutBytes = log.close();
+  const { metrics, problems } = await reader.finish(spec.cwd);
+  const shown = Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
+  );
+  const exit: Exit = { marker: spec.marker, code, signal, ...(ended ? { ended } : {}), ...(failed ? { failed } : {}), seconds, leftBehind, stillThere: left, cutBytes, metrics: shown, problems, lastLines }; // prettier-ignore
+  mkdirSync(folder, { recursive: true }); // the program may have removed it
+  writeFileSync(join(folder, "exit.json.tmp"), JSON.stringify(exit), { flush: true });
+  renameSync(join(folder, "exit.json.tmp"), join(folder, "exit.json"));
+  process.exit(0);
+}
+
+/** False where the value shows that the trial has diverged. */
+function report(progress: Progress): boolean {
+  if (!Number.isFinite(progress.value)) return false;
+  try {
+    appendFileSync(join(folder, "progress.jsonl"), `${JSON.stringify(progress)}\n`);
+  } catch {
+    // its folder is gone: what the program prints is not lost with it
+  }
+  return true;
+}
