@@ -4,8 +4,6 @@ export * from "./plugins/evaluate-function/index.ts";
 export * from "./plugins/evaluate-process/index.ts";
 export * from "./plugins/inner-loop/index.ts";
 export * from "./plugins/outer-loop/index.ts";
-export * from "./plugins/progress/index.ts";
 export * from "./plugins/propose-local/index.ts";
 export * from "./plugins/propose-random/index.ts";
-export * from "./plugins/report/index.ts";
 export * from "./plugins/select-improvement/index.ts";

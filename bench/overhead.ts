@@ -34,7 +34,7 @@ const clock: Plugin = {
 };
 
 const config = {
-  objective: { metric: "loss", direction: "minimize" as const },
+  objective: { metric: "loss", direction: "minimize" as const, noise: "none" as const },
   space,
   evaluator: evaluateFunction({ function: (values) => values.x0 as number, thread: false }),
   proposer: proposeRandom(),
