@@ -1,0 +1,63 @@
+import yargs from "yargs";
+import { BilevelError, messageOf, nearest } from "../core/index.ts";
+import { configVerb } from "./config.ts";
+import { replayVerb } from "./replay.ts";
+import { resumeVerb, runVerb } from "./run.ts";
+import { showVerb } from "./show.ts";
+import { statusVerb } from "./status.ts";
+
+const verbs = ["run", "resume", "status", "show", "replay", "config"];
+
+/** Runs the command with these arguments and sets the process's exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const command = yargs([...args])
+    .scriptName("bilevel")
+    .usage("$0 <verb>\n\nSearches for a better program, and for a better search.")
+    .option("config", { alias: "c", type: "string", describe: "config file (default: bilevel.config.* here)" })
+    .option("cwd", { alias: "C", type: "string", default: ".", describe: "folder to work in" })
+    .option("json", { type: "boolean", default: false, describe: "JSON for programs" })
+    .option("debug", { type: "boolean", default: false, describe: "show stacks of unexpected errors" })
+    .command(runVerb)
+    .command(resumeVerb)
+    .command(statusVerb)
+    .command(showVerb)
+    .command(replayVerb)
+    .command(configVerb)
+    .demandCommand(1, "a verb is needed")
+    .strict()
+    .version(false)
+    .help()
+    .alias("help", "h")
+    .wrap(100)
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? usageError(message, args);
+    });
+  try {
+    await command.parseAsync();
+  } catch (error) {
+    process.exitCode = tell(error, args.includes("--debug"));
+  }
+}
+
+function usageError(message: string, args: readonly string[]): BilevelError {
+  const verb = args.find((arg) => !arg.startsWith("-"));
+  const near = verb && !verbs.includes(verb) ? nearest(verb, verbs) : undefined;
+  const line = message.split("\n")[0] ?? "";
+  return new BilevelError("E_USAGE", line, {
+    allowed: `one of ${verbs.join(", ")}; bilevel --help shows all`,
+    hint: near && `did you mean bilevel ${near}?`,
+  });
+}
+
+function tell(error: unknown, isDebug: boolean): number {
+  if (error instanceof BilevelError) {
+    console.error(error.toString());
+    if (isDebug) console.error(error.stack, error.details.cause ?? "");
+    return error.exitCode;
+  }
+  console.error(
+    isDebug && error instanceof Error ? error.stack : `unexpected: ${messageOf(error)} (--debug shows where)`,
+  );
+  return 1;
+}

@@ -1,0 +1,108 @@
+import { resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import type { Entry, Fact, Stack, Trial } from "../core/index.ts";
+import {
+  answerOf,
+  BilevelError,
+  buildStack,
+  canonical,
+  digest,
+  evidenceOf,
+  judgeTurn,
+  planTurn,
+  repeatOf,
+} from "../core/index.ts";
+import { loadConfig } from "./config-file.ts";
+import type { CommonArguments } from "./run.ts";
+import { findRun, readRun } from "./runs.ts";
+
+export const replayVerb: CommandModule<object, CommonArguments & { run?: string }> = {
+  command: "replay [run]",
+  describe: "compute every decision of a run again and compare",
+  builder: (args) => args.positional("run", { type: "string" }) as never,
+  async handler({ cwd, config: named, run, json }) {
+    const resolved = await loadConfig(resolve(cwd), named);
+    const folder = findRun(resolved.home, run ?? resolved.config.name);
+    const decisions = await replay(folder, resolved.config);
+    console.log(
+      json ? JSON.stringify({ decisions, differences: 0 }) : `${decisions} decisions computed again, no difference`,
+    );
+  },
+};
+
+/**
+ * Recomputes every plan, verdict and evidence of a journal at its recorded
+ * position, from the facts before it.
+ * @throws E_REPLAY_DIFFERS at the first difference
+ */
+export async function replay(folder: string, config: Parameters<typeof buildStack>[0]): Promise<number> {
+  const { facts } = readRun(folder);
+  const answers = new Map(facts.filter(({ type }) => type === "once").map((fact) => [String(fact.key), fact]));
+  const once = <T>(scope: string, kind: string, request: unknown): Promise<T> => {
+    const fact = answers.get(digest(canonical([scope, kind, request])));
+    if (fact) return Promise.resolve(answerOf(folder, fact) as T);
+    throw new BilevelError("E_REPLAY_DIFFERS", `${scope} asked for ${kind} with a request that is not in the journal`, { received: canonical(request).slice(0, 200) }); // prettier-ignore
+  };
+  const stack = buildStack(config, folder, once, new AbortController().signal, () => undefined);
+  const bySeen = Map.groupBy(facts.filter(({ type }) => ["turn", "verdict", "pair"].includes(type)), (fact) => fact.seen as number); // prettier-ignore
+  let decisions = 0;
+  for (const fact of facts) {
+    stack.fold(fact);
+    const recorded = bySeen.get(fact.n) ?? [];
+    const done = new Set<number>();
+    for (const one of recorded) {
+      if (done.has(one.n)) continue;
+      const computed = await recompute(stack, one, facts);
+      for (const [index, entry] of computed.entries()) {
+        const match = recorded.filter(({ type, level }) => type === one.type && level === one.level)[computed.length > 1 ? index : recorded.filter((r) => r.type === one.type && r.level === one.level).indexOf(one)]; // prettier-ignore
+        compare(match ?? one, entry);
+        if (match) done.add(match.n);
+        decisions++;
+      }
+      if (computed.length === 0) compare(one, undefined);
+    }
+  }
+  return decisions;
+}
+
+async function recompute(stack: Stack, fact: Fact, facts: readonly Fact[]): Promise<Entry[]> {
+  const context = stack.contexts.find(({ ledger }) => ledger.setup.name === fact.level);
+  if (!context) return [];
+  const { ledger } = context;
+  const seen = fact.seen as number;
+  if (fact.type === "verdict") {
+    const turn = [...ledger.turns.values()].find(({ trials }) => trials.includes(fact.trial as number));
+    return turn ? judgeTurn(context, turn, seen) : [];
+  }
+  if (fact.type === "pair") {
+    const turn = ledger.turns.get(fact.turn as number);
+    const entry = turn && evidenceOf(context, turn, seen);
+    return entry ? [entry] : [];
+  }
+  const [first] = fact.trials as Trial[];
+  const segment = fact.segment === undefined ? undefined : ledger.segments.get(fact.segment as string);
+  if (first?.by === "baseline" && first.repeatOf === undefined) return [{ ...(fact as unknown as Entry) }];
+  if (first?.repeatOf !== undefined) {
+    const confirms = first.confirms ? { confirms: true as const, seed: first.seed } : {};
+    return [repeatOf(context, first.repeatOf, seen, { ...(segment ? { segment: segment.id } : {}), ...confirms })];
+  }
+  const plan = segment && (await planTurn(context, segment, seen));
+  void facts;
+  return plan ? [plan] : [];
+}
+
+const decided = ({ n: _, volatile: __, ...rest }: Partial<Fact>): unknown => JSON.parse(JSON.stringify(rest)); // eslint-disable-line @typescript-eslint/no-unused-vars
+
+function compare(recorded: Fact, computed: Entry | undefined): void {
+  const [then, now] = [canonical(decided(recorded)), computed ? canonical(decided(computed)) : "nothing"];
+  if (then === now) return;
+  let at = 0;
+  while (then[at] === now[at]) at++;
+  const from = Math.max(0, at - 40);
+  throw new BilevelError("E_REPLAY_DIFFERS", `fact ${recorded.n} (${recorded.type} of level ${recorded.level}, trial ${String(recorded.trial ?? (recorded.trials as Trial[] | undefined)?.[0]?.id ?? "")}) is not what its past gives`, {
+    path: `journal line ${recorded.n + 1}`,
+    received: `…${then.slice(from, at + 80)}`,
+    allowed: `…${now.slice(from, at + 80)}`,
+    hint: "the journal or the code has changed since it was written",
+  }); // prettier-ignore
+}

@@ -1,0 +1,84 @@
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Fact, Level, Objective, Space } from "../core/index.ts";
+import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
+
+export const runsFolder = (home: string): string => join(home, ".bilevel");
+
+const namesIn = (home: string): string[] =>
+  existsSync(runsFolder(home))
+    ? readdirSync(runsFolder(home)).filter((name) => existsSync(journalFile(join(runsFolder(home), name))))
+    : [];
+
+/**
+ * The folder for a new run: of the given name, or the next free `run-N`.
+ * @throws E_RUN_EXISTS
+ */
+export function newRun(home: string, name?: string): string {
+  mkdirSync(runsFolder(home), { recursive: true });
+  const ignore = join(runsFolder(home), ".gitignore");
+  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  if (name !== undefined && namesIn(home).includes(name))
+    throw new BilevelError("E_RUN_EXISTS", `there is a run named ${name} already`, {
+      path: join(runsFolder(home), name),
+      hint: `bilevel resume ${name}, or start another with --name`,
+    });
+  let number = 1;
+  while (name === undefined && existsSync(join(runsFolder(home), `run-${number}`))) number++;
+  return join(runsFolder(home), name ?? `run-${number}`);
+}
+
+/**
+ * The folder of a run: the named one, or the one that was worked on last.
+ * @throws E_RUN_UNKNOWN
+ */
+export function findRun(home: string, name?: string): string {
+  const names = namesIn(home);
+  const latest = names
+    .map((one) => ({ one, at: statSync(journalFile(join(runsFolder(home), one))).mtimeMs }))
+    .sort((a, b) => b.at - a.at)[0]?.one;
+  const found = name ?? latest;
+  if (found !== undefined && names.includes(found)) return join(runsFolder(home), found);
+  throw new BilevelError(
+    "E_RUN_UNKNOWN",
+    name === undefined ? "there is no run here yet" : `there is no run named ${name}`,
+    {
+      path: runsFolder(home),
+      allowed: names.join(", ") || "none yet",
+      hint: names.length > 0 ? "bilevel status shows the latest" : "bilevel run starts one",
+    },
+  );
+}
+
+/** What a journal tells, read without its lock; the config is not needed. */
+export interface RunRecord {
+  folder: string;
+  facts: readonly Fact[];
+  ledgers: readonly Ledger[];
+}
+
+interface LevelFact {
+  name: string;
+  kind: Level["kind"];
+  of?: string;
+  measured: boolean;
+}
+
+/** @throws E_JOURNAL_DAMAGED, E_JOURNAL_VERSION */
+export function readRun(folder: string): RunRecord {
+  const { facts } = readJournal(journalFile(folder));
+  const first = facts[0] as
+    (Fact & { levels: LevelFact[]; config: { objective: Objective; space?: Space } }) | undefined;
+  const ledgers: Ledger[] = [];
+  for (const { name, kind, measured } of first?.levels ?? []) {
+    const isTask = kind === "task";
+    const level = { name, kind, contract: 1, ...(measured ? { start: () => ({}) } : {}) } as unknown as Level;
+    const objective: Objective = isTask && first ? first.config.objective : { metric: "effect", direction: "maximize" };
+    const space = isTask ? first?.config.space : undefined;
+    ledgers.push(
+      new Ledger({ name, level, objective, space, budget: {}, mechanisms: [], catalogue: [] }, ledgers.at(-1)),
+    );
+  }
+  for (const fact of facts) foldInto(ledgers, fact);
+  return { folder, facts, ledgers };
+}

@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import type { ArmChange, Ledger, TaskChange, Trial } from "../core/index.ts";
+import { BilevelError, changeId } from "../core/index.ts";
+import { describeMove } from "../kit/index.ts";
+import { changeText, evidenceText, measurementOf, resultOf } from "../plugins/progress/index.ts";
+import type { CommonArguments } from "./run.ts";
+import { findRun, readRun } from "./runs.ts";
+
+export const showVerb: CommandModule<object, CommonArguments & { trial: string; run?: string }> = {
+  command: "show <trial>",
+  describe: "one trial: 12, or of another level: research-3",
+  builder: (args) =>
+    args
+      .positional("trial", { type: "string" })
+      .option("run", { type: "string", describe: "the run (default: the latest)" }) as never,
+  handler({ cwd, run, trial: wanted, json }) {
+    const { folder, ledgers } = readRun(findRun(resolve(cwd), run));
+    const [, level, number = ""] = /^(?:(.+)-)?(\d+)$/.exec(wanted) ?? [];
+    const ledger = level === undefined ? ledgers[0] : ledgers.find((one) => one.setup.name === level);
+    const found = ledger?.trial(Number(number));
+    if (!ledger || !found || number === "")
+      throw new BilevelError("E_TRIAL_UNKNOWN", `there is no trial ${wanted} in this run`, {
+        allowed: ledgers.map((one, index) => `${index === 0 ? "" : `${one.setup.name}-`}${index === 0 ? 0 : 1} to ${index === 0 ? "" : `${one.setup.name}-`}${one.nextTrial - 1}`).join(", "), // prettier-ignore
+        path: folder,
+      });
+    if (json) return console.log(JSON.stringify(found));
+    const lines =
+      ledger.setup.level.kind === "task"
+        ? taskLines(found as Trial<TaskChange>, ledger)
+        : armLines(found as Trial<ArmChange>, ledgers);
+    for (const line of lines) console.log(line);
+    const files = join(folder, "trials", level === undefined ? number : wanted);
+    if (existsSync(files)) console.log(`files: ${files}`);
+  },
+};
+
+function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
+  const { id, candidate, parent, repeatOf, verdict, outcome, seed, arm, tests, side } = trial;
+  const before = (ledger.trial(parent) as Trial<TaskChange> | undefined)?.candidate.values ?? {};
+  const other = tests === undefined ? undefined : ledger.turns.get(trial.turn)?.trials.find((one) => one !== id);
+  return [
+    `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
+    `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
+    ...(id === 0 ? [] : [`change: ${describeMove(before, candidate.values ?? {}) || "none"}`]),
+    `values: ${JSON.stringify(candidate.values ?? {})}`,
+    ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
+    ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),
+    ...(tests === undefined ? [] : [`tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`]), // prettier-ignore
+    ...trial.touches.map(({ tap, hook, did, detail }) => `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}`),
+    ...(outcome?.status === "measured" ? [`metrics: ${JSON.stringify(outcome.metrics)}`] : outcome && "reason" in outcome ? [`${outcome.status}: ${outcome.reason}`] : []), // prettier-ignore
+    ...(outcome
+      ? [
+          `took ${outcome.seconds.toFixed(1)} s${outcome.where ? ` on ${outcome.where.host}, slot ${outcome.where.slot}` : ""}`,
+        ]
+      : []),
+  ];
+}
+
+function armLines(trial: Trial<ArmChange>, ledgers: readonly Ledger[]): string[] {
+  const { id, candidate, hypothesis, verdict } = trial;
+  const evidence = ledgers.find((one) => one.setup.name === candidate.of)?.evidence.get(changeId(candidate));
+  return [
+    `trial ${id}: tests ${changeText(candidate)} in ${candidate.of}${hypothesis ? ` (${hypothesis})` : ""}`,
+    `${verdict ? `${verdict.decision}: ${verdict.reason}` : "under way"}`,
+    ...(evidence ? [`evidence so far: ${evidenceText(evidence)}`] : []),
+    ...trial.touches.map(({ tap, hook, did, detail }) => `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}`),
+  ];
+}

@@ -1,0 +1,35 @@
+import { basename, resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import { ownerOf } from "../core/index.ts";
+import { blockOf } from "../plugins/progress/index.ts";
+import { summaryLines, workOf } from "../plugins/report/index.ts";
+import type { CommonArguments } from "./run.ts";
+import { findRun, readRun } from "./runs.ts";
+
+export const statusVerb: CommandModule<object, CommonArguments & { run?: string }> = {
+  command: "status [run]",
+  describe: "how a run stands, also while it goes on",
+  builder: (args) => args.positional("run", { type: "string" }) as never,
+  handler({ cwd, run, json }) {
+    const { folder, ledgers, facts } = readRun(findRun(resolve(cwd), run));
+    const views = ledgers.map((ledger) => ledger.view());
+    const last = facts.findLast(({ type }) => type === "end" || type === "pause");
+    const owner = ownerOf(folder);
+    const state = owner !== undefined ? `running (process ${owner})` : last && facts.at(-1) === last ? String(last.reason) : "stopped without an end: bilevel resume goes on"; // prettier-ignore
+    if (json) {
+      const [inner] = views;
+      const { incumbent } = inner ?? {};
+      const best = incumbent && {
+        trial: incumbent.trial.id,
+        value: incumbent.value,
+        candidate: incumbent.trial.candidate,
+      };
+      console.log(JSON.stringify({ run: basename(folder), state, budget: inner?.budget, baseline: inner?.baseline, noiseFloor: inner?.noiseFloor, best, mechanisms: inner ? workOf(inner) : [] })); // prettier-ignore
+      return;
+    }
+    const slots = views[0]?.pending.length ?? 1;
+    for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) console.log(line);
+    if (views[0] && views[0].trials.length > 0)
+      for (const line of summaryLines(views, state).slice(1)) console.log(line);
+  },
+};

@@ -1,0 +1,83 @@
+import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
+import { changeId, isEmpty } from "../../core/index.ts";
+import { describeMove } from "../../kit/index.ts";
+import { changeText, duration, evidenceText, measurementOf, resultOf, short, signed, touchesText } from "./words.ts";
+
+/** What the screen shows of a run; the views from the innermost level on. */
+export interface Shown {
+  name: string;
+  views: readonly View[];
+  slots: number;
+  secondsLeft?: number;
+  ended?: string;
+}
+
+const width = 24;
+
+/** The whole state of a run as a few lines. */
+export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): string[] {
+  const [inner, ...outer] = views;
+  if (!inner) return [];
+  const { budget, incumbent, baseline, noiseFloor } = inner;
+  const share = Number.isFinite(budget.trials) ? Math.min(1, budget.used / budget.trials) : 0;
+  const bar = "█".repeat(Math.round(share * width)).padEnd(width, "·");
+  const of = Number.isFinite(budget.trials) ? ` of ${budget.trials}` : "";
+  const time = ended ?? (secondsLeft === undefined ? "" : `${duration(secondsLeft)} left`);
+  const lines = [`run ${name}  ${bar}  ${budget.used}${of} trials  ${time}`.trimEnd()];
+  if (incumbent && baseline !== undefined) {
+    const gain = inner.objective.direction === "minimize" ? baseline - incumbent.value : incumbent.value - baseline;
+    const noise = noiseFloor ? `  noise ${short(noiseFloor)}` : "";
+    lines.push(
+      `best ${inner.objective.metric} ${short(incumbent.value)}  gain ${signed(gain)} over ${short(baseline)}${noise}  (trial ${incumbent.trial.id})`,
+    );
+  }
+  for (const view of outer) lines.push(...testLines(view));
+  const mechanisms = inner.inForce;
+  if (mechanisms.length > 0) lines.push(`mechanisms kept: ${mechanisms.join(", ")}`);
+  for (const trial of inner.trials.last(5))
+    lines.push(`  ${trialLine(trial as Trial<TaskChange>, inner as View<TaskChange>)}`);
+  const running = inner.pending.filter((trial) => !trial.outcome).slice(0, slots);
+  if (running.length > 0 && ended === undefined)
+    lines.push(`running: ${running.map(({ id }) => `trial ${id}`).join(", ")}`);
+  return lines;
+}
+
+/** What an outer level tests now, with its evidence. */
+export function testLines(view: View): string[] {
+  return view.pending.flatMap(({ candidate }) => {
+    const change = candidate as ArmChange;
+    if (isEmpty(change)) return [];
+    const evidence = targetOf(view, change.of)?.evidence.get(changeId(change));
+    return [`testing ${changeText(change)}: ${evidence ? evidenceText(evidence) : "no pair yet"}`];
+  });
+}
+
+const targetOf = (view: View, name: string): View | undefined =>
+  view.level === name ? view : view.below && targetOf(view.below as View, name);
+
+/** One finished trial on one line. */
+export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): string {
+  const { id, verdict, side, tests, repeatOf, by, outcome } = trial;
+  const parent = view.trial(trial.parent)?.candidate.values ?? {};
+  const what =
+    id === 0
+      ? "baseline"
+      : repeatOf !== undefined
+        ? `trial ${repeatOf} on seed ${trial.seed}`
+        : describeMove(parent, trial.candidate.values ?? {});
+  const gain = verdict?.gain === undefined || id === 0 || trial.confirms ? "" : signed(verdict.gain);
+  const test = side && tests ? `${side} ${tests}` : "";
+  const touched = touchesText(trial, [...view.inForce, ...view.catalogue]);
+  const reason = outcome?.status === "measured" ? "" : ((outcome as { reason?: string } | undefined)?.reason ?? "");
+  const head = `trial ${String(id).padEnd(4)} ${measurementOf(outcome).padEnd(9)} ${gain.padEnd(9)} ${resultOf(trial).padEnd(10)}`;
+  return [
+    head.trimEnd(),
+    what,
+    by === "baseline" || repeatOf !== undefined ? "" : `by ${by}`,
+    test,
+    touched ? `[${touched}]` : "",
+    reason,
+  ]
+    .filter((part) => part !== "")
+    .join("  ");
+}
