@@ -28,7 +28,9 @@ async function runHost(folder: string, slots: number, killAtLine?: number): Prom
 }
 
 const incumbentOf = (facts: readonly Fact[]): unknown => {
-  const kept = ofType(facts, "verdict").filter((fact) => (fact.verdict as { decision: string }).decision === "keep").at(-1);
+  const kept = ofType(facts, "verdict")
+    .filter((fact) => (fact.verdict as { decision: string }).decision === "keep")
+    .at(-1);
   const planned = ofType(facts, "turn").flatMap((fact) => fact.trials as Trial[]);
   return planned.find(({ id }) => id === kept?.trial)?.candidate;
 };
@@ -49,7 +51,11 @@ function checkWhole(folder: string, facts: readonly Fact[]): void {
 }
 
 describe("a run that is killed at random moments and resumed", () => {
-  for (const [slots, runs] of [[1, 8], [4, 8]] as const) // prettier-ignore
+  for (const [slots, runs] of [
+    [1, 8],
+    [4, 8],
+  ] as const)
+    // prettier-ignore
     it(`has every trial once, with ${slots} slots`, async () => {
       const undisturbed = emptyFolder();
       await runHost(undisturbed, slots);
