@@ -7,5 +7,6 @@ export * from "./plugins/outer-loop/index.ts";
 export * from "./plugins/propose-local/index.ts";
 export * from "./plugins/propose-random/index.ts";
 export * from "./plugins/select-improvement/index.ts";
+export { discoverSpace, findConstants } from "./plugins/task/index.ts";
 export * from "./plugins/progress/index.ts";
 export * from "./plugins/report/index.ts";

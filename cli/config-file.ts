@@ -41,8 +41,7 @@ export async function loadConfig(folder: string, named?: string): Promise<Resolv
     });
   const file = found.filepath;
   const [name, home] = [basename(file), dirname(file)];
-  const exported =
-    typeof found.config === "function" ? ((await (found.config as () => unknown)()) as unknown) : found.config;
+  const exported = typeof found.config === "function" ? await (found.config as () => unknown)() : found.config;
   if (!isObject(exported)) throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", { path: name, received: show(exported), allowed: "defineConfig({ … })" }); // prettier-ignore
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);

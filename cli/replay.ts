@@ -48,24 +48,22 @@ export async function replay(folder: string, config: Parameters<typeof buildStac
   let decisions = 0;
   for (const fact of facts) {
     stack.fold(fact);
-    const recorded = bySeen.get(fact.n) ?? [];
-    const done = new Set<number>();
-    for (const one of recorded) {
-      if (done.has(one.n)) continue;
-      const computed = await recompute(stack, one, facts);
-      for (const [index, entry] of computed.entries()) {
-        const match = recorded.filter(({ type, level }) => type === one.type && level === one.level)[computed.length > 1 ? index : recorded.filter((r) => r.type === one.type && r.level === one.level).indexOf(one)]; // prettier-ignore
-        compare(match ?? one, entry);
-        if (match) done.add(match.n);
-        decisions++;
+    const waiting = [...(bySeen.get(fact.n) ?? [])];
+    for (let one = waiting.shift(); one; one = waiting.shift()) {
+      const [entry, ...more] = await recompute(stack, one);
+      compare(one, entry);
+      for (const next of more) {
+        const at = waiting.findIndex(({ type, level }) => type === next.type && level === next.level);
+        compare(waiting.splice(at, 1)[0] ?? one, next);
       }
-      if (computed.length === 0) compare(one, undefined);
+      decisions += 1 + more.length;
     }
   }
   return decisions;
 }
 
-async function recompute(stack: Stack, fact: Fact, facts: readonly Fact[]): Promise<Entry[]> {
+/** What the engine would write in this fact's place; of a pair, both verdicts. */
+async function recompute(stack: Stack, fact: Fact): Promise<Entry[]> {
   const context = stack.contexts.find(({ ledger }) => ledger.setup.name === fact.level);
   if (!context) return [];
   const { ledger } = context;
@@ -87,11 +85,10 @@ async function recompute(stack: Stack, fact: Fact, facts: readonly Fact[]): Prom
     return [repeatOf(context, first.repeatOf, seen, { ...(segment ? { segment: segment.id } : {}), ...confirms })];
   }
   const plan = segment && (await planTurn(context, segment, seen));
-  void facts;
   return plan ? [plan] : [];
 }
 
-const decided = ({ n: _, volatile: __, ...rest }: Partial<Fact>): unknown => JSON.parse(JSON.stringify(rest)); // eslint-disable-line @typescript-eslint/no-unused-vars
+const decided = ({ n: _, volatile: __, ...rest }: Partial<Fact>): unknown => JSON.parse(JSON.stringify(rest));
 
 function compare(recorded: Fact, computed: Entry | undefined): void {
   const [then, now] = [canonical(decided(recorded)), computed ? canonical(decided(computed)) : "nothing"];

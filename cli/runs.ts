@@ -60,8 +60,9 @@ export interface RunRecord {
 interface LevelFact {
   name: string;
   kind: Level["kind"];
-  of?: string;
   measured: boolean;
+  mechanisms: readonly string[];
+  catalogue: readonly string[];
 }
 
 /** @throws E_JOURNAL_DAMAGED, E_JOURNAL_VERSION */
@@ -70,14 +71,12 @@ export function readRun(folder: string): RunRecord {
   const first = facts[0] as
     (Fact & { levels: LevelFact[]; config: { objective: Objective; space?: Space } }) | undefined;
   const ledgers: Ledger[] = [];
-  for (const { name, kind, measured } of first?.levels ?? []) {
+  for (const { name, kind, measured, mechanisms, catalogue } of first?.levels ?? []) {
     const isTask = kind === "task";
     const level = { name, kind, contract: 1, ...(measured ? { start: () => ({}) } : {}) } as unknown as Level;
     const objective: Objective = isTask && first ? first.config.objective : { metric: "effect", direction: "maximize" };
     const space = isTask ? first?.config.space : undefined;
-    ledgers.push(
-      new Ledger({ name, level, objective, space, budget: {}, mechanisms: [], catalogue: [] }, ledgers.at(-1)),
-    );
+    ledgers.push(new Ledger({ name, level, objective, space, budget: {}, mechanisms, catalogue }, ledgers.at(-1)));
   }
   for (const fact of facts) foldInto(ledgers, fact);
   return { folder, facts, ledgers };

@@ -63,7 +63,7 @@ function armLines(trial: Trial<ArmChange>, ledgers: readonly Ledger[]): string[]
   const evidence = ledgers.find((one) => one.setup.name === candidate.of)?.evidence.get(changeId(candidate));
   return [
     `trial ${id}: tests ${changeText(candidate)} in ${candidate.of}${hypothesis ? ` (${hypothesis})` : ""}`,
-    `${verdict ? `${verdict.decision}: ${verdict.reason}` : "under way"}`,
+    verdict ? `${verdict.decision}: ${verdict.reason}` : "under way",
     ...(evidence ? [`evidence so far: ${evidenceText(evidence)}`] : []),
     ...trial.touches.map(({ tap, hook, did, detail }) => `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}`),
   ];

@@ -109,7 +109,7 @@ export function pluginsOf(config: Config): [string, Plugin][] {
   for (const key of ["evaluator", "proposer", "selector"] as const) if (config[key]) found.push([key, config[key]]);
   for (const [index, level] of (config.levels ?? []).entries()) {
     found.push([`levels[${index}]`, level]);
-    const inner = Array.isArray(level?.plugins) ? level.plugins : [];
+    const inner = Array.isArray(level.plugins) ? (level.plugins as Plugin[]) : [];
     for (const [place, plugin] of inner.entries()) found.push([`levels[${index}].plugins[${place}]`, plugin]);
   }
   for (const [index, plugin] of (config.plugins ?? []).entries()) found.push([`plugins[${index}]`, plugin]);

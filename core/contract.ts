@@ -217,7 +217,7 @@ export interface View<C = unknown> {
   /** Evidence of every change that was tested in this level, by its id. */
   readonly evidence: ReadonlyMap<string, Evidence>;
   /** The level below, read-only: what an outer loop's taps diagnose. */
-  readonly below?: View<unknown>;
+  readonly below?: View;
 }
 
 /** The only door for anything that is not a pure function of the journal: recorded before it returns, replayed on resume. */
@@ -368,8 +368,8 @@ export interface Taps<C> {
 }
 
 /** One level of the search: a plugin that says how its loop runs. All methods are pure. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- levels of both kinds stand in one list
 export interface Level<C = any> extends Plugin {
-  // eslint-disable-line @typescript-eslint/no-explicit-any -- levels of both kinds stand in one list
   /** What its candidates change. */
   readonly kind: "task" | "arm";
   readonly slots?: number;

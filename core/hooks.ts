@@ -2,7 +2,7 @@ import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "
 import type { FullTap } from "tapable";
 import { canonical } from "../kit/json.ts";
 import type {
-  Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Stage, Touch, Trial, Turn, Verdict, View,
+  Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Touch, Trial, Turn, Verdict, View,
 } from "./contract.ts"; // prettier-ignore
 import { BilevelError, messageOf } from "./errors.ts";
 
@@ -38,7 +38,6 @@ export interface TapWatch {
   strike(plugin: string, hook: HookName, reason: string): void;
 }
 
-export type StageName = keyof typeof Stage;
 /** A tap as it is registered: tapable hands unknown keys on to `register`. */
 export interface TapOptions {
   name: string;
@@ -65,7 +64,7 @@ export function makeHooks<C>(watch: TapWatch): Hooks<C> {
   };
   for (const [name, hook] of Object.entries(hooks) as [HookName, Hooks<C>["reflect"]][])
     hook.intercept({
-      register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) as () => void }),
+      register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) }),
     });
   return hooks;
 }

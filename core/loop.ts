@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import type { ArmChange, Evaluation, Fact, Level, Outcome, Segment, SegmentResult, Trial } from "./contract.ts";
+import type { Evaluation, Fact, Level, Outcome, Segment, SegmentResult, Trial } from "./contract.ts";
 import { changeId, isEmpty } from "./arm.ts";
 import { BilevelError, messageOf } from "./errors.ts";
 import type { Probation, SegmentState, TurnState } from "./ledger.ts";
@@ -49,7 +49,7 @@ export class Loop<C = unknown> {
     this.context = context;
     this.below = below;
     this.#shared = shared;
-    this.#level = context.ledger.setup.level;
+    this.#level = context.ledger.setup.level as Level<C>;
     const slots = this.#level.slots ?? 1;
     this.#freeSlots = Array.from({ length: slots }, (_, slot) => slot);
     this.#ahead = this.#level.ahead ?? (slots > 1 ? 1 : 0);
@@ -294,7 +294,7 @@ export class Loop<C = unknown> {
     const { ledger } = this.context;
     const mine = ledger.turns.get(trial.turn)?.segment;
     const handedDown = (mine === undefined ? undefined : ledger.segments.get(mine)?.probation) ?? [];
-    const { change, always } = segment.probation ?? { change: { of: "" } as ArmChange };
+    const { change, always } = segment.probation ?? { change: { of: "" } };
     const id = changeId(change);
     const own: Probation[] = isEmpty(change)
       ? []

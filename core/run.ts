@@ -152,7 +152,7 @@ export async function execute(
         void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
       view: (level) => viewOf(stack, level),
     };
-    const begin = { version: journalVersion, config: describe(config), levels: config.levels.map(levelFact) };
+    const begin = { version: journalVersion, config: describe(config), levels: stack.ledgers.map(levelFact) };
     const volatile = { at: started, pid: process.pid, home };
     for (const plugin of observers) opened.push(await openPlugin(plugin, run));
     write({ type: run.resumed ? "session" : "run", ...(run.resumed ? {} : begin), budget: config.budget, volatile });
@@ -187,14 +187,8 @@ export async function execute(
   }
 }
 
-const levelFact = ({ name, kind, of, changes, every, start }: Level) => ({
-  name,
-  kind,
-  of,
-  changes,
-  every,
-  measured: !!start,
-});
+/** What a reader of the journal needs to know of a level without the config. */
+const levelFact = ({ setup: { name, level, mechanisms, catalogue } }: Ledger) => ({ name, kind: level.kind, measured: !!level.start, mechanisms, catalogue }); // prettier-ignore
 
 function viewOf(stack: Stack, level: string): View {
   const ledger = stack.ledgers.find((one) => one.setup.name === level) ?? stack.ledgers[0];
@@ -228,8 +222,8 @@ async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
 function checkUnchanged(journal: Journal, config: Config): void {
   const first = journal.recorded[0];
   if (!first) return;
-  const { budget: _, ...now } = describe(config) as Record<string, unknown>; // eslint-disable-line @typescript-eslint/no-unused-vars
-  const { budget: __, ...then } = first.config as Record<string, unknown>; // eslint-disable-line @typescript-eslint/no-unused-vars
+  const { budget: _, ...now } = describe(config) as Record<string, unknown>;
+  const { budget: __, ...then } = first.config as Record<string, unknown>;
   const paths = differences(JSON.parse(JSON.stringify(then)), JSON.parse(JSON.stringify(now)));
   if (paths.length > 0)
     throw new BilevelError("E_CONFIG_CHANGED", "the config is not the one that this run began with", {

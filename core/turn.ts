@@ -64,7 +64,8 @@ export async function planTurn<C>(
   );
   const background = [...ledger.inForce, ...shared.map(({ id }) => id).filter((id) => !ledger.inForce.includes(id))];
   const plan = { type: "turn", level: ledger.setup.name, turn: number, seen, segment: segment.id };
-  const parent = ledger.view().incumbent?.trial ?? ledger.root;
+  const view = ledger.view(); // of one moment for the whole turn, whatever else is journaled meanwhile
+  const parent = view.incumbent?.trial ?? ledger.root;
   const trialOf = (side: Side<C>, id: number, extra: Partial<Trial<C>> = {}): Trial<C> => ({
     id,
     turn: number,
@@ -82,7 +83,7 @@ export async function planTurn<C>(
   const id = ledger.nextTrial;
 
   if (!tested) {
-    const side = await draw(context, off, number, parent);
+    const side = await draw(context, off, view, parent);
     return side && { ...plan, trials: [trialOf(side, id)] };
   }
 
@@ -90,16 +91,16 @@ export async function planTurn<C>(
   const test = { ...plan, tests: tested.id };
   if (context.left() < 2) {
     const coin = random() < 0.5 ? "with" : "without";
-    const side = await draw(context, coin === "with" ? on : off, number, parent);
+    const side = await draw(context, coin === "with" ? on : off, view, parent);
     return side && { ...test, coin, trials: [trialOf(side, id, { side: coin })] };
   }
 
   const firstWith = random() < 0.5;
-  const without = await attempt(context, off, number, parent);
-  const withIt = await attempt(context, on, number, parent);
+  const without = await attempt(context, off, view, parent);
+  const withIt = await attempt(context, on, view, parent);
   const copied = [...(without.candidate ? [] : ["without"]), ...(withIt.candidate ? [] : ["with"])];
   if (copied.length === 2) {
-    const side = await fallBack(context, without, number, parent);
+    const side = await fallBack(context, without, view, parent);
     return side && { ...test, copied, trials: [trialOf(side, id)] };
   }
   if (copied.length === 1) {
@@ -153,18 +154,18 @@ export function repeatOf<C>(
 async function draw<C>(
   context: TurnContext<C>,
   arm: Arm<C>,
-  number: number,
+  now: View<C>,
   parent: Trial<C>,
 ): Promise<Side<C> | undefined> {
-  const side = await attempt(context, arm, number, parent);
-  return side.candidate === undefined ? fallBack(context, side, number, parent) : side;
+  const side = await attempt(context, arm, now, parent);
+  return side.candidate === undefined ? fallBack(context, side, now, parent) : side;
 }
 
-async function attempt<C>(context: TurnContext<C>, arm: Arm<C>, number: number, parent: Trial<C>): Promise<Side<C>> {
+async function attempt<C>(context: TurnContext<C>, arm: Arm<C>, now: View<C>, parent: Trial<C>): Promise<Side<C>> {
   const touches: Touch[] = [];
   const refused: { candidate?: C; reason: string }[] = [];
   for (let round = 0; round < attempts; round++) {
-    const turnFor = turnMaker(context, arm, number, parent, refused, round);
+    const turnFor = turnMaker(context, arm, now, parent, refused, round);
     const draft = await arm.hooks.propose.promise(Object.freeze({ brief: [] }), { context: turnFor, touches });
     const checked = check(context.ledger, draft, turnFor("check"));
     if ("candidate" in checked) return { candidate: checked.candidate, draft, arm, touches };
@@ -176,12 +177,12 @@ async function attempt<C>(context: TurnContext<C>, arm: Arm<C>, number: number, 
 async function fallBack<C>(
   context: TurnContext<C>,
   { arm, touches }: Side<C>,
-  number: number,
+  now: View<C>,
   parent: Trial<C>,
 ): Promise<Side<C> | undefined> {
   const level = context.ledger.setup.level;
   for (let round = attempts; round < attempts + 20; round++) {
-    const turn = turnMaker(context, arm, number, parent, [], round)("fallback");
+    const turn = turnMaker(context, arm, now, parent, [], round)("fallback");
     const candidate = level.fallback(turn) as C | undefined;
     if (candidate === undefined) return undefined;
     const draft: Draft<C> = { candidate, by: "fallback", brief: [] };
@@ -194,14 +195,15 @@ async function fallBack<C>(
 function turnMaker<C>(
   context: TurnContext<C>,
   arm: Arm<C>,
-  number: number,
+  now: View<C>,
   parent: Trial<C>,
   refused: readonly { candidate?: C; reason: string }[],
   round: number,
 ): (plugin: string) => Turn<C> {
   const { ledger, seed, signal } = context;
   const name = ledger.setup.name;
-  const view: View<C> = { ...ledger.view(), policy: arm.policy };
+  const number = ledger.nextTurn;
+  const view: View<C> = { ...now, policy: arm.policy };
   return (plugin) => {
     let stream: (() => number) | undefined;
     return {
@@ -220,7 +222,7 @@ function check<C>(ledger: Ledger<C>, draft: Draft<C>, turn: Turn<C>): { candidat
   if (draft.refused !== undefined) return { refused: draft.refused };
   if (draft.candidate === undefined) return { refused: "nothing was proposed" };
   const { level } = ledger.setup;
-  const admitted = level.admit(draft.candidate, turn) as { candidate: C } | { refused: string };
+  const admitted = level.admit(draft.candidate, turn);
   if ("refused" in admitted) return admitted;
   const known = level.key && ledger.known(level.key(admitted.candidate));
   return known === undefined ? admitted : { refused: `the same as trial ${known}` };

@@ -76,5 +76,5 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
   };
 }
 
-const isRefusal = (answer: object | unknown): answer is { refuse: string } =>
+const isRefusal = (answer: unknown): answer is { refuse: string } =>
   typeof answer === "object" && answer !== null && "refuse" in answer;

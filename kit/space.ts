@@ -205,21 +205,19 @@ function domainSize(domain: Domain): number {
 
 function* valuesOf(domain: Domain): Iterable<Value> {
   if (domain.type === "float") return;
-  if (domain.type === "bool") return yield* [false, true];
-  if (domain.type === "choice") return yield* domain.values;
-  if (domain.type === "tuple") return yield* combinations(domain.items.map((item) => [...valuesOf(item)]));
-  for (
-    let value = domain.min;
-    value <= domain.max;
-    value = domain.scale === "pow2" ? value * 2 : value + (domain.step ?? 1)
-  )
-    yield value;
+  if (domain.type === "bool") yield* [false, true];
+  else if (domain.type === "choice") yield* domain.values;
+  else if (domain.type === "tuple") yield* combinations(domain.items.map((item) => [...valuesOf(item)]));
+  else {
+    const after = (value: number): number => (domain.scale === "pow2" ? value * 2 : value + (domain.step ?? 1));
+    for (let value = domain.min; value <= domain.max; value = after(value)) yield value;
+  }
 }
 
 function* combinations(lists: readonly (readonly Value[])[]): Iterable<Value[]> {
   const [first, ...rest] = lists;
-  if (!first) return yield [];
-  for (const value of first) for (const tail of combinations(rest)) yield [value, ...tail];
+  if (!first) yield [];
+  else for (const value of first) for (const tail of combinations(rest)) yield [value, ...tail];
 }
 
 /** Every legal point of a space without floats, each once. */

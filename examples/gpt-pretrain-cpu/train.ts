@@ -65,7 +65,7 @@ try {
     depth: DEPTH,
     train_loss: result.trainLoss.toFixed(5),
   };
-  for (const [name, value] of Object.entries(lines)) console.log(`${name}:`.padEnd(18) + value);
+  for (const [name, value] of Object.entries(lines)) console.log(`${name}:`.padEnd(18) + String(value));
 } catch (error) {
   if (!(error instanceof TrainingFailure)) throw error;
   console.log(`FAIL: ${error.message}`);

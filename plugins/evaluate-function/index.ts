@@ -107,7 +107,7 @@ function checkOptions({ module, function: inline, thread }: Options): void {
 
 async function importFunction(file: string, options: Options): Promise<ObjectiveFunction> {
   const path = `evaluator.module: ${options.module}`;
-  const module = await import(file).catch((error: unknown) => {
+  const module: unknown = await import(file).catch((error: unknown) => {
     throw new BilevelError("E_OPTIONS_INVALID", `the module cannot be loaded: ${messageOf(error).split("\n")[0]}`, { path, hint: "the path is relative to the config file", cause: error }); // prettier-ignore
   });
   const found = (module as Record<string, unknown>)[options.export];

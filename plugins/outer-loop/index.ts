@@ -96,8 +96,8 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
 }
 
 /** That loop, or the innermost one, among those below this view. */
-function loopBelow(view: View<unknown>, name: string | undefined): View | undefined {
-  const below = view.below as View | undefined;
+function loopBelow(view: View, name: string | undefined): View | undefined {
+  const below = view.below;
   if (!below || (name === undefined ? !below.below : below.level === name)) return below;
   return loopBelow(below, name);
 }

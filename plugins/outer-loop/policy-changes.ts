@@ -27,13 +27,12 @@ export function policyProblem(policy: Partial<Policy>, target: View): string | u
 interface Record {
   tried: number;
   kept: number;
-  gains: number[];
 }
 
 /** For each parameter: in how many trials it was changed, and what came of it. */
 function recordsOf(target: View): Map<string, Record> {
-  const records = new Map(
-    Object.keys(target.space?.parameters ?? {}).map((name) => [name, { tried: 0, kept: 0, gains: [] } as Record]),
+  const records = new Map<string, Record>(
+    Object.keys(target.space?.parameters ?? {}).map((name) => [name, { tried: 0, kept: 0 }]),
   );
   for (const trial of target.trials as Iterable<Trial<TaskChange>>) {
     if (trial.id === 0 || trial.repeatOf !== undefined) continue;
@@ -43,7 +42,6 @@ function recordsOf(target: View): Map<string, Record> {
       if (!record || canonical(before[name]) === canonical(value)) continue;
       record.tried++;
       if (trial.verdict?.decision === "keep") record.kept++;
-      if (trial.verdict?.gain !== undefined) record.gains.push(trial.verdict.gain);
     }
   }
   return records;

@@ -53,7 +53,7 @@ export function testLines(view: View): string[] {
 }
 
 const targetOf = (view: View, name: string): View | undefined =>
-  view.level === name ? view : view.below && targetOf(view.below as View, name);
+  view.level === name ? view : view.below && targetOf(view.below, name);
 
 /** One finished trial on one line. */
 export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): string {

@@ -17,7 +17,7 @@ export interface Work {
 /** The mechanisms that are in force or were tried, with what they did. */
 export function workOf(view: View): Work[] {
   const names = [...new Set([...view.inForce, ...view.catalogue])];
-  const counts = new Map(names.map((name) => [name, {} as Record<string, number>]));
+  const counts = new Map<string, Record<string, number>>(names.map((name) => [name, {}]));
   for (const trial of view.trials)
     for (const { tap, did } of trial.touches) {
       const count = counts.get(tap);
@@ -104,4 +104,4 @@ function testLines(outer: readonly View[]): string[] {
 }
 
 const targetOf = (view: View, name: string): View | undefined =>
-  view.level === name ? view : view.below && targetOf(view.below as View, name);
+  view.level === name ? view : view.below && targetOf(view.below, name);

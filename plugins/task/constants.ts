@@ -37,7 +37,7 @@ const typescript = javascript.configure({ dialect: "ts" });
 
 /** The constants that a module assigns at its top level, in order. */
 export function findConstants(source: string, language: Language): Constant[] {
-  return places(source, language).map(({ node: _, ...constant }) => constant); // eslint-disable-line @typescript-eslint/no-unused-vars
+  return places(source, language).map(({ node: _, ...constant }) => constant);
 }
 
 function places(source: string, language: Language): Place[] {
@@ -137,7 +137,7 @@ function parameterFor(value: Value | undefined, isFloat: boolean): Parameter | u
     const items = value.map((item: Value) => parameterFor(item, typeof item === "number" && !Number.isInteger(item)));
     return items.length > 0 && items.every((item) => item !== undefined)
       ? { type: "tuple", items: items.map(({ default: _, ...domain }) => domain), default: value }
-      : undefined; // eslint-disable-line @typescript-eslint/no-unused-vars -- prettier-ignore
+      : undefined;
   }
   if (typeof value !== "number" || value < 0) return undefined;
   if (isFloat && value <= 1 && (value === 0 || value >= 0.1)) return { type: "float", min: 0, max: 1, default: value };

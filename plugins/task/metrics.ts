@@ -4,7 +4,7 @@ import type { Progress, Task } from "../../core/index.ts";
 
 /** Longer lines are looked at to here. */
 const longestLine = 65_536;
-const ansi = /\u001b\[[0-9;?]*[A-Za-z]/g; // eslint-disable-line no-control-regex
+const ansi = /\u001b\[[0-9;?]*[A-Za-z]/g;
 const number = /^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
 
 /** Reads metrics and intermediate values from a program's output, chunk by chunk. */

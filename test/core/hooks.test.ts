@@ -158,7 +158,7 @@ describe("a plugin's state", () => {
             return state + 1;
           },
         );
-        taps.propose("SHAPE", () => void count.value);
+        taps.propose("SHAPE", () => (count.value < 0 ? { brief: [] } : undefined));
       },
     };
     await run(withPlugins(counting));
@@ -167,7 +167,7 @@ describe("a plugin's state", () => {
 
   it("belongs to the level and the plugin: every arm reads the same", () => {
     const seen: number[] = [];
-    const plugin: Plugin = { ...proposer, apply: (taps) => void seen.push(taps.state(() => Math.random(), (state) => state).value) }; // prettier-ignore
+    const plugin: Plugin = { ...proposer, apply(taps) { seen.push(taps.state(() => Math.random(), (state) => state).value); } }; // prettier-ignore
     const watch = { level: "inner", cost: () => ({ calls: 0, ms: 0 }), strike: () => undefined };
     const parts = { level: "inner", seed: "x", base: [plugin], catalogue: new Map(), space, objective, watch };
     const arms = new Arms(parts, { length: 0, entry: () => ({}) as never });

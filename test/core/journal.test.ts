@@ -61,7 +61,7 @@ describe("a journal", () => {
     ] as const) {
       const folder = emptyFolder();
       writeFileSync(journalFile(folder), text);
-      expect(() => new Journal(folder)).toThrowError(expect.objectContaining({ code }) as Error);
+      expect(() => new Journal(folder)).toThrow(expect.objectContaining({ code }) as Error);
       expect(readFileSync(journalFile(folder), "utf8")).toBe(text);
       expect(existsSync(join(folder, "lock"))).toBe(false);
     }
@@ -71,7 +71,7 @@ describe("a journal", () => {
     const folder = emptyFolder();
     const holder = spawn(process.execPath, ["--input-type=module", "-e", `import { Journal } from ${JSON.stringify(journalModule)}; new Journal(${JSON.stringify(folder)}); console.log("held"); setInterval(() => {}, 1000);`], { stdio: ["ignore", "pipe", "inherit"] }); // prettier-ignore
     await once(holder.stdout, "data");
-    expect(() => new Journal(folder)).toThrowError(
+    expect(() => new Journal(folder)).toThrow(
       expect.objectContaining({ code: "E_RUN_LOCKED", details: expect.objectContaining({ received: `process ${holder.pid}` }) as object }) as Error, // prettier-ignore
     );
     holder.kill("SIGKILL");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Outcome, Plugin, Trial } from "../../core/index.ts";
-import { evaluator, level, proposer, selector, truth, valuesOf } from "../support/bowl.ts";
+import { level, proposer, selector, truth, valuesOf } from "../support/bowl.ts";
 import { emptyFolder, lasting, ofType, run } from "../support/run.ts";
 
 const answering = (answer: (trial: Trial, calls: number) => Outcome | Promise<Outcome>): Plugin => {

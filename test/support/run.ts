@@ -42,7 +42,7 @@ export async function run(
 }
 
 /** The facts without what may differ between two equal runs. */
-export const lasting = (facts: readonly Fact[]): unknown[] => facts.map(({ volatile: _, ...rest }) => rest); // eslint-disable-line @typescript-eslint/no-unused-vars
+export const lasting = (facts: readonly Fact[]): unknown[] => facts.map(({ volatile: _, ...rest }) => rest);
 
 export const ofType = (facts: readonly Fact[], type: string, of = "inner"): Fact[] =>
   facts.filter((fact) => fact.type === type && fact.level === of);
