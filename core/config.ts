@@ -49,7 +49,7 @@ function validate(value: unknown, schema: object, file: string, path: string, co
   const check = compiled.get(schema) ?? ajv.compile(schema);
   compiled.set(schema, check);
   if (check(value)) return;
-  const error = check.errors?.[0];
+  const error = check.errors?.find(({ keyword }) => keyword === "anyOf") ?? check.errors?.[0];
   if (!error) return;
   throw schemaError(error, file, path, code, example);
 }
@@ -76,7 +76,7 @@ function schemaError(error: ErrorObject, file: string, path: string, code: Error
   return new BilevelError(code, message, detail);
 }
 
-function allowedBy({ keyword, params, message, schema }: ErrorObject, names: readonly string[]): string {
+function allowedBy({ keyword, params, message, schema, parentSchema }: ErrorObject, names: readonly string[]): string {
   const limit = String(params.limit);
   if (keyword === "enum") return (params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ");
   if (keyword === "discriminator") return `a known "${String(params.tag)}"`;
@@ -86,6 +86,7 @@ function allowedBy({ keyword, params, message, schema }: ErrorObject, names: rea
   if (keyword === "exclusiveMinimum") return `more than ${limit}`;
   if (keyword === "maximum") return `${limit} or less`;
   if (keyword === "required") return "a value";
+  if (keyword === "anyOf") return String((parentSchema as { description?: string }).description);
   return message ?? keyword;
 }
 

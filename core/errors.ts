@@ -19,8 +19,6 @@ const codes = {
   E_TRIAL_UNKNOWN: 2,
   E_RUN_UNKNOWN: 2,
   E_RUN_EXISTS: 2,
-  E_NODE_VERSION: 3,
-  E_ENVIRONMENT: 3,
   E_BASELINE_FAILED: 1,
   E_INFRASTRUCTURE: 3,
   E_DISK_FULL: 3,
@@ -61,9 +59,9 @@ export class BilevelError extends Error {
 
   override toString(): string {
     const { path, received, allowed, hint } = this.details;
-    const lines = [`${this.code}  ${path ? `${path}: ` : ""}${this.message}`];
-    for (const [label, text] of Object.entries({ received, allowed, hint }))
-      if (text !== undefined) lines.push(`  ${label.padEnd(8)}  ${text}`);
+    const lines = [`${this.code}  ${path ?? this.message}`];
+    for (const [label, text] of Object.entries({ problem: path && this.message, received, allowed, hint }))
+      if (text) lines.push(`  ${label.padEnd(8)}  ${text}`);
     return lines.join("\n");
   }
 }
