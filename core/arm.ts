@@ -23,11 +23,7 @@ export function changeId(change: ArmChange): string {
 /** True where the change changes nothing: its segment runs the arm that is. */
 export const isEmpty = (change: ArmChange): boolean => !change.install && change.remove === undefined && !change.policy;
 
-/**
- * The changes in force after one more is kept. Removing an installed mechanism
- * gives back exactly the arm that was; a policy takes the place of earlier ones
- * that it overrides whole.
- */
+/** The changes in force after one more is kept. Removing an installed mechanism gives back exactly the arm that was; a policy takes the place of earlier ones that it overrides whole. */
 export function enforce(
   inForce: readonly string[],
   id: string,

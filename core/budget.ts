@@ -2,10 +2,7 @@ import type { BudgetLimits } from "./contract.ts";
 
 export type Resource = "trials" | "hours" | "tokens" | "usd";
 
-/**
- * What may be spent and what has been: everything charged here is charged to
- * the parent too, and nothing may be spent that the parent does not have.
- */
+/** What may be spent and what has been: everything charged here is charged to the parent too, and nothing may be spent that the parent does not have. */
 export class Budget {
   /** May be raised when a run is resumed. */
   limits: BudgetLimits;

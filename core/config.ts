@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import leven from "leven";
+import { Ajv, type ValidateFunction } from "ajv";
+import { explainSchemaError, nearest, show } from "../kit/explain.ts";
 import { isObject } from "../kit/json.ts";
 import { spaceProblem } from "../kit/space-check.ts";
 import type { Config, Level, Plugin } from "./contract.ts";
@@ -45,63 +45,17 @@ export function resolveConfig(
 const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
 const compiled = new WeakMap<object, ValidateFunction>();
 
-function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode, example?: string): void {
+function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode): void {
   const check = compiled.get(schema) ?? ajv.compile(schema);
   compiled.set(schema, check);
   if (check(value)) return;
   const error = check.errors?.find(({ keyword }) => keyword === "anyOf") ?? check.errors?.[0];
   if (!error) return;
-  throw schemaError(error, file, path, code, example);
-}
-
-function schemaError(error: ErrorObject, file: string, path: string, code: ErrorCode, example?: string): BilevelError {
-  const { extra, missing } = { extra: error.params.additionalProperty as unknown, missing: error.params.missingProperty as unknown }; // prettier-ignore
-  const steps = error.instancePath
-    .split("/")
-    .slice(1)
-    .map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
-  const key = typeof extra === "string" ? `.${extra}` : typeof missing === "string" ? `.${missing}` : "";
-  const where = `${path}${steps.join("")}${key}`.replace(/^\./, "");
-  const schema = error.parentSchema as { properties?: object; default?: unknown } | undefined;
-  const names = Object.keys(schema?.properties ?? {});
-  const near = typeof extra === "string" ? nearest(extra, names) : undefined;
-  const detail = {
-    path: `${file} › ${where || "config"}`,
-    received: missing !== undefined ? "nothing" : extra !== undefined ? "an unknown key" : show(error.data),
-    allowed:
-      allowedBy(error, names) + (schema?.default === undefined ? "" : ` (default ${JSON.stringify(schema.default)})`),
-    hint: near ? `did you mean ${near}?` : example,
-  };
-  const message = missing !== undefined ? "is required" : extra !== undefined ? "is not known here" : "is not allowed";
-  return new BilevelError(code, message, detail);
-}
-
-function allowedBy({ keyword, params, message, schema, parentSchema }: ErrorObject, names: readonly string[]): string {
-  const limit = String(params.limit);
-  if (keyword === "enum") return (params.allowedValues as unknown[]).map((value) => JSON.stringify(value)).join(", ");
-  if (keyword === "discriminator") return `a known "${String(params.tag)}"`;
-  if (keyword === "additionalProperties") return names.join(", ") || "no options";
-  if (keyword === "type") return String(schema).replaceAll(",", " or ");
-  if (keyword === "minimum") return `${limit} or more`;
-  if (keyword === "exclusiveMinimum") return `more than ${limit}`;
-  if (keyword === "maximum") return `${limit} or less`;
-  if (keyword === "required") return "a value";
-  if (keyword === "anyOf") return String((parentSchema as { description?: string }).description);
-  return message ?? keyword;
-}
-
-/** The name that was probably meant, if one is close. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const [best] = names.map((known) => ({ known, far: leven(name.toLowerCase(), known.toLowerCase()) })).sort((a, b) => a.far - b.far); // prettier-ignore
-  return best && best.far <= Math.max(2, name.length / 3) ? best.known : undefined;
-}
-
-/** A value and its type, on one line. */
-export function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (typeof value === "function") return `a function${value.name ? ` (${value.name})` : ""}`;
-  const text = JSON.stringify(value) ?? String(value);
-  return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (${Array.isArray(value) ? "array" : value === null ? "null" : typeof value})`; // prettier-ignore
+  const { message, at, ...told } = explainSchemaError(error);
+  throw new BilevelError(code, message, {
+    ...told,
+    path: `${file} › ${`${path}${at}`.replace(/^\./, "") || "config"}`,
+  });
 }
 
 /** Every plugin of a config with its path. */

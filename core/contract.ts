@@ -1,10 +1,6 @@
 /**
- * The types that everything else hangs on.
- *
- * A loop searches over candidates with hooks (propose, evaluate, progress,
- * select, reflect). The inner loop's candidates are changes to the task; an
- * outer loop's candidates are changes to the arm of a loop below it, and its
- * evaluator runs a segment of the level below. Both are the same engine.
+ * The types that everything else hangs on. A loop searches over candidates; the inner loop's are changes to the task,
+ * an outer loop's are changes to the arm of a loop below it, whose segment its evaluator runs. Both are one engine.
  */
 
 import type { Space, Values } from "../kit/space.ts";
@@ -155,14 +151,11 @@ export type Outcome = {
 } & (
   | { status: "measured"; metric: number; metrics: Readonly<Record<string, number>> }
   | { status: "pruned"; metric?: number; reason: string }
-  /** The candidate's own fault. Counts as a trial. */
-  | { status: "crashed"; kind: CrashKind; reason: string }
+  /** The candidate's own fault; counts as a trial. Kinds: oom, diverged, no-metric, exit, signal, timeout, tampered, refused, and a plugin's own. */
+  | { status: "crashed"; kind: string; reason: string }
   /** Nobody's fault: infrastructure, an interrupt. Owed again, the budget is not charged. */
   | { status: "lost" | "cancelled"; reason: string }
 );
-
-export type CrashKind =
-  | "oom" | "diverged" | "no-metric" | "exit" | "signal" | "timeout" | "tampered" | "check" | "refused" | (string & {}); // prettier-ignore
 
 export interface Verdict {
   /** Of a task change: keep, discard, or repeat. Of a change to an arm: keep, revert, undecided, or repeat (go on collecting). */

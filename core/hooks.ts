@@ -6,10 +6,7 @@ import type {
 } from "./contract.ts"; // prettier-ignore
 import { BilevelError, messageOf } from "./errors.ts";
 
-/**
- * What goes along with one call of a hook: `context` gives each plugin its own
- * last argument, `touches` collects what the taps did.
- */
+/** What goes along with one call of a hook: `context` gives each plugin its own last argument, `touches` collects what the taps did. */
 export interface Call<X> {
   context(plugin: string): X;
   readonly touches: Touch[];
@@ -62,10 +59,12 @@ export function makeHooks<C>(watch: TapWatch): Hooks<C> {
     select: new AsyncSeriesWaterfallHook(["verdict", "trial", "call"]),
     reflect: new AsyncSeriesHook(["trial", "call"]),
   };
+  const wrapped = (name: HookName) => (tap: FullTap) => ({
+    ...tap,
+    fn: wrap(name, tap as FullTap & TapOptions, watch),
+  });
   for (const [name, hook] of Object.entries(hooks) as [HookName, Hooks<C>["reflect"]][])
-    hook.intercept({
-      register: (tap) => ({ ...tap, fn: wrap(name, tap as FullTap & TapOptions, watch) }),
-    });
+    hook.intercept({ register: wrapped(name) });
   return hooks;
 }
 
@@ -78,8 +77,7 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
     const started = performance.now();
     try {
       const out = await run(...args, call.context(plugin.name));
-      if (out === undefined) return undefined;
-      if (hook === "reflect") return undefined;
+      if (out === undefined || hook === "reflect") return undefined;
       const problem = misfit(hook, out);
       if (problem) throw new TypeError(problem);
       const touch = touchOf(hook, args[0], out);

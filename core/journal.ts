@@ -23,10 +23,7 @@ export interface JournalText {
   torn: string;
 }
 
-/**
- * Reads a journal without its lock, also while a run writes it.
- * @throws E_JOURNAL_VERSION, E_JOURNAL_DAMAGED (a line that is no fact, other than a torn last one)
- */
+/** Reads a journal without its lock, also while a run writes it. @throws E_JOURNAL_VERSION, E_JOURNAL_DAMAGED (a line that is no fact, other than a torn last one) */
 export function readJournal(file: string): JournalText {
   const bytes = readFileSync(file);
   const length = bytes.lastIndexOf(10) + 1;
@@ -103,10 +100,7 @@ export class Journal {
     this.#listeners.push(listener);
   }
 
-  /**
-   * Appends one fact; once it returns, the fact survives SIGKILL.
-   * @throws E_DISK_FULL: the fact is not in the journal, and those before it are whole
-   */
+  /** Appends one fact; once it returns, the fact survives SIGKILL. @throws E_DISK_FULL: the fact is not in the journal, and those before it are whole */
   append(fact: Omit<Fact, "n"> & { type: string }): Fact {
     const line = JSON.stringify({ n: this.#next, ...fact });
     const bytes = Buffer.from(`${line}\n`);
@@ -196,11 +190,6 @@ function diskError(error: unknown, file: string): unknown {
     : error;
 }
 
-interface Owner {
-  pid: number;
-  startTime: string;
-}
-
 /** When that process started, in the system's own unit; undefined where it is gone or cannot be told. */
 export function startTimeOf(pid: number): string | undefined {
   try {
@@ -215,7 +204,7 @@ export function startTimeOf(pid: number): string | undefined {
 /** The process that works in this folder now, if one does. */
 export function ownerOf(folder: string, file = join(folder, "lock")): number | undefined {
   try {
-    const { pid, startTime } = JSON.parse(readFileSync(file, "utf8")) as Owner;
+    const { pid, startTime } = JSON.parse(readFileSync(file, "utf8")) as { pid: number; startTime: string };
     process.kill(pid, 0);
     // the number may have been given to another process since
     return process.platform !== "linux" || startTimeOf(pid) === startTime ? pid : undefined;
@@ -227,7 +216,7 @@ export function ownerOf(folder: string, file = join(folder, "lock")): number | u
 function lock(folder: string): void {
   const file = join(folder, "lock");
   const mine = `${file}.${process.pid}`;
-  writeFileSync(mine, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? "" } satisfies Owner));
+  writeFileSync(mine, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? "" }));
   try {
     for (let tries = 0; tries < 10; tries++) {
       try {

@@ -32,6 +32,8 @@ export interface TurnState {
   readonly copied?: readonly ("with" | "without")[];
   readonly coin?: "with" | "without";
   readonly trials: readonly number[];
+  /** Its evidence is in the journal. */
+  isCounted?: boolean;
 }
 
 /** What a level is, before anything has happened. */
@@ -53,10 +55,7 @@ interface Entry<C> {
   readonly view: View<C>;
 }
 
-/**
- * Everything that one level knows: a fold of the journal's facts. Live, resumed
- * and replayed runs change it in one way, by `apply`, so they cannot differ.
- */
+/** Everything that one level knows: a fold of the journal's facts. Live, resumed and replayed runs change it in one way, by `apply`, so they cannot differ. */
 export class Ledger<C = unknown> {
   readonly setup: LevelSetup;
   readonly below?: Ledger;
@@ -110,7 +109,7 @@ export class Ledger<C = unknown> {
   }
 
   entry(index: number): Entry<C> {
-    return this.#log[index]!; // eslint-disable-line @typescript-eslint/no-non-null-assertion -- callers stay below `length`
+    return this.#log[index] as Entry<C>; // callers stay below `length`
   }
 
   get pending(): ReadonlyMap<number, Trial<C>> {
@@ -195,6 +194,7 @@ export class Ledger<C = unknown> {
         const turn = this.turns.get(fact.turn as number);
         const pair = fact.counts && turn ? pairOf(this, turn) : undefined;
         if (pair) this.pairs.get(id)?.pairs.push(pair);
+        if (turn) turn.isCounted = true;
         this.evidence = new Map(this.evidence).set(id, fact.evidence as Evidence);
         this.#changed();
         return;
@@ -346,6 +346,6 @@ class Window<C> implements Log<Trial<C>> {
   }
 
   *[Symbol.iterator](): Iterator<Trial<C>> {
-    for (let index = 0; index < this.length; index++) yield this.#log[index]!.trial; // eslint-disable-line @typescript-eslint/no-non-null-assertion
+    for (let index = 0; index < this.length; index++) yield (this.#log[index] as Entry<C>).trial;
   }
 }

@@ -20,11 +20,8 @@ export interface Shared {
   hours(): number;
 }
 
-/** After that many losses of one trial the infrastructure is to blame, and the run stops. */
-const lossLimit = 3;
-
-/** From the hundredth intermediate value on, only every further 2 % of a trial are journaled. */
-const denseProgress = 100;
+const lossLimit = 3; // losses of one trial, after which the infrastructure is to blame and the run stops
+const denseProgress = 100; // intermediate values; after those, only every further 2 % of a trial are journaled
 
 /**
  * The engine: asks for turns, runs their trials in its slots, judges them.
@@ -70,25 +67,22 @@ export class Loop<C = unknown> {
 
   #goalReached(): string | undefined {
     const { ledger } = this.context;
-    const { objective } = ledger.setup;
-    const { stallTrials } = ledger.budget.limits;
+    const { direction, target } = ledger.setup.objective;
+    const { stallTrials = Infinity } = ledger.budget.limits;
     const value = ledger.view().incumbent?.value;
-    if (value !== undefined && objective.target !== undefined)
-      if (objective.direction === "minimize" ? value <= objective.target : value >= objective.target)
-        return `the target of ${objective.target} is reached`;
-    if (stallTrials !== undefined && ledger.sinceBest >= stallTrials)
-      return `no better trial in the last ${stallTrials}`;
-    return undefined;
+    const isReached = (goal: number, best: number) => (direction === "minimize" ? best <= goal : best >= goal);
+    if (value !== undefined && target !== undefined && isReached(target, value))
+      return `the target of ${target} is reached`;
+    return ledger.sinceBest >= stallTrials ? `no better trial in the last ${stallTrials}` : undefined;
   }
 
   #budgetSpent(): string | undefined {
     const { budget } = this.context.ledger;
-    const { trials, hours } = budget.limits;
+    const { trials, hours = Infinity } = budget.limits;
     const spent = budget.spent();
     if (spent !== undefined) return spent;
     if (this.context.left() <= 0) return `the budget of ${trials} trials is used up`;
-    if (hours !== undefined && this.#shared.hours() >= hours) return `the budget of ${hours} hours is used up`;
-    return undefined;
+    return this.#shared.hours() >= hours ? `the budget of ${hours} hours is used up` : undefined;
   }
 
   /** Measures the baseline, as often as the selectors ask. Returns at once when the search has begun. */
@@ -106,17 +100,7 @@ export class Loop<C = unknown> {
 
   #baseline(): Entry {
     const { ledger, firstSeed } = this.context;
-    const { candidate } = ledger.root;
-    const trial: Trial<C> = {
-      id: 0,
-      turn: 0,
-      parent: 0,
-      candidate,
-      by: "baseline",
-      arm: [],
-      seed: firstSeed,
-      touches: [],
-    };
+    const trial: Trial<C> = { ...ledger.root, turn: 0, by: "baseline", seed: firstSeed };
     return { type: "turn", level: this.name, turn: 0, seen: this.#shared.seen(), trials: [trial] };
   }
 
@@ -189,11 +173,13 @@ export class Loop<C = unknown> {
     }
   }
 
-  /** Judges the turns that were measured when an earlier process ended. */
+  /** Judges the turns that an earlier process measured, wherever between two facts it ended. */
   recover(): void {
     const { ledger } = this.context;
-    for (const turn of new Set([...ledger.pending.values()].map((trial) => ledger.turns.get(trial.turn))))
-      if (turn && isMeasured(ledger, turn)) this.#background(() => this.#settle(turn), turn.trials);
+    const isOpen = (turn: TurnState) =>
+      turn.trials.some((id) => ledger.pending.has(id)) || (!!turn.tests && !turn.isCounted);
+    for (const turn of ledger.turns.values())
+      if (isOpen(turn) && isMeasured(ledger, turn)) this.#background(() => this.#settle(turn), turn.trials);
   }
 
   /** Starts planned trials while slots are free. */
@@ -310,7 +296,6 @@ export class Loop<C = unknown> {
     };
   }
 
-  /** This loop or the one below it with that name. */
   named(name: string): Loop | undefined {
     return this.name === name ? (this as unknown as Loop) : this.below?.named(name);
   }

@@ -12,9 +12,6 @@ import type { Shared } from "./loop.ts";
 import { Loop } from "./loop.ts";
 import type { Entry, TurnContext } from "./turn.ts";
 
-/** Where the answers of `once` come from: a journal, or a recording. */
-export type Once = TurnContext<unknown>["once"];
-
 /** The levels of a config, innermost first: what each knows, and what it needs to take its turns. */
 export interface Stack {
   readonly ledgers: readonly Ledger[];
@@ -28,7 +25,7 @@ export interface Stack {
 export function buildStack(
   config: Config,
   folder: string,
-  once: Once,
+  once: TurnContext<unknown>["once"],
   signal: AbortSignal,
   strike: (level: string, plugin: string, hook: string, reason: string) => void,
 ): Stack {
@@ -100,7 +97,6 @@ export function foldInto(ledgers: readonly Ledger[], fact: Fact): void {
 export interface RunEnd {
   readonly reason: string;
   readonly interrupted: boolean;
-  readonly folder: string;
   readonly levels: ReadonlyMap<string, View>;
   readonly costs: ReadonlyMap<string, TapCost>;
 }
@@ -150,19 +146,20 @@ export async function execute(
       on: (listener) => listeners.add(listener),
       notice: (text, detail) =>
         void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
-      view: (level) => viewOf(stack, level),
+      view: (level) => (stack.ledgers.find((one) => one.setup.name === level) as Ledger).view(),
     };
     const begin = { version: journalVersion, config: describe(config), levels: stack.ledgers.map(levelFact) };
     const volatile = { at: started, pid: process.pid, home };
     for (const plugin of observers) opened.push(await openPlugin(plugin, run));
     write({ type: run.resumed ? "session" : "run", ...(run.resumed ? {} : begin), budget: config.budget, volatile });
-    if (journal.repaired) run.notice("the journal's last line was torn by a crash and has been cut off", journal.repaired.slice(0, 200)); // prettier-ignore
+    if (journal.repaired)
+      run.notice("the journal's last line was torn by a crash and has been cut off", journal.repaired);
     for (const plugin of new Set(pluginsOf(config).map(([, one]) => one))) opened.push(await openPlugin(plugin, run));
 
     const hours = () => (earlier + Date.now() - started) / 3_600_000;
     const shared: Shared = { write, seen: () => journal.last, signal: stopping, fail, hours };
-    let loops: Loop[] = [];
-    for (const context of stack.contexts) loops = [...loops, new Loop(context, shared, loops.at(-1))];
+    const loops: Loop[] = [];
+    for (const context of stack.contexts) loops.push(new Loop(context, shared, loops.at(-1)));
     const [inner, top] = [loops[0] as Loop, loops.at(-1) as Loop];
     for (const loop of loops) loop.recover();
     await inner.prepare();
@@ -180,7 +177,7 @@ export async function execute(
       volatile: { at: Date.now(), taps: Object.fromEntries(stack.costs) },
     });
     const levels = new Map(stack.ledgers.map((ledger) => [ledger.setup.name, ledger.view()]));
-    return { reason, interrupted, folder, levels, costs: stack.costs };
+    return { reason, interrupted, levels, costs: stack.costs };
   } finally {
     for (const plugin of opened.reverse()) await plugin.close?.(reason);
     journal.close();
@@ -189,12 +186,6 @@ export async function execute(
 
 /** What a reader of the journal needs to know of a level without the config. */
 const levelFact = ({ setup: { name, level, mechanisms, catalogue } }: Ledger) => ({ name, kind: level.kind, measured: !!level.start, mechanisms, catalogue }); // prettier-ignore
-
-function viewOf(stack: Stack, level: string): View {
-  const ledger = stack.ledgers.find((one) => one.setup.name === level) ?? stack.ledgers[0];
-  if (!ledger) throw new Error("a run has at least one level");
-  return ledger.view();
-}
 
 /** An observer that fails is heard no more; it influences nothing. */
 function notify(listener: (fact: Fact) => void, fact: Fact, listeners: Set<(fact: Fact) => void>): void {

@@ -234,23 +234,17 @@ function check<C>(ledger: Ledger<C>, draft: Draft<C>, turn: Turn<C>): { candidat
 export const isMeasured = <C>(ledger: Ledger<C>, turn: TurnState): boolean =>
   turn.trials.every((id) => ledger.trial(id)?.outcome !== undefined);
 
-/**
- * The verdicts on a measured turn, as facts. Of a pair only the better side is
- * put to the selectors; on a tie, the one that ran first.
- */
+/** The verdicts on a measured turn, as facts. Of a pair only the better side is put to the selectors; on a tie, the one that ran first. */
 export async function judgeTurn<C>(context: TurnContext<C>, turn: TurnState, seen: number): Promise<Entry[]> {
   const { ledger } = context;
   const trials = turn.trials.map((id) => ledger.trial(id)).filter((trial) => trial !== undefined);
-  const ranked = [...trials].sort((a, b) => lossOf(ledger, a.outcome) - lossOf(ledger, b.outcome) || 0);
-  const [best, ...losers] = ranked;
+  const [best, ...losers] = trials.toSorted((a, b) => lossOf(ledger, a.outcome) - lossOf(ledger, b.outcome));
   if (!best) return [];
-  const facts: Entry[] = losers.map((trial) => ({
-    ...verdictFact(ledger, trial.id, seen, {
-      decision: "discard",
-      gain: gainOf(ledger, trial),
-      reason: `trial ${best.id}, the other side of its pair, did better`,
-    }),
-  }));
+  const reason = `trial ${best.id}, the other side of its pair, did better`;
+  const facts = losers
+    .filter(({ id }) => ledger.pending.has(id)) // a crash may have come between the verdicts of a pair
+    .map((trial) => verdictFact(ledger, trial.id, seen, { decision: "discard", gain: gainOf(ledger, trial), reason }));
+  if (!ledger.pending.has(best.id)) return facts;
   const touches: Touch[] = [];
   const view = ledger.view();
   const judging: Judging<C> = {
