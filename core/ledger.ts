@@ -196,7 +196,7 @@ export class Ledger<C = unknown> {
         if (pair) this.pairs.get(id)?.pairs.push(pair);
         if (turn) turn.isCounted = true;
         this.evidence = new Map(this.evidence).set(id, fact.evidence as Evidence);
-        this.#changed();
+        this.#view = undefined;
         return;
       }
       case "strike": {
@@ -204,7 +204,7 @@ export class Ledger<C = unknown> {
         const strikes = (this.#strikes.get(plugin) ?? 0) + 1;
         this.#strikes.set(plugin, strikes);
         if (strikes >= 3) this.struck.add(plugin);
-        this.#changed();
+        this.#view = undefined;
       }
     }
   }
@@ -218,10 +218,6 @@ export class Ledger<C = unknown> {
       this.changes,
       this.setup.mechanisms,
     ));
-    this.#changed();
-  }
-
-  #changed(): void {
     this.#view = undefined;
   }
 
@@ -253,7 +249,7 @@ export class Ledger<C = unknown> {
       tested.turns++;
       this.pairs.set(turn.tests, tested);
     }
-    this.#changed();
+    this.#view = undefined;
   }
 
   #applyOutcome(id: number, outcome: Outcome): void {
@@ -266,7 +262,7 @@ export class Ledger<C = unknown> {
       return;
     }
     this.#pending.set(id, deepFreeze({ ...trial, outcome }));
-    this.#changed();
+    this.#view = undefined;
   }
 
   #applyVerdict(id: number, verdict: Verdict, touches: Trial["touches"]): void {
@@ -290,7 +286,7 @@ export class Ledger<C = unknown> {
     this.handles.delete(id);
     this.progress.delete(id);
     this.#log.push(undefined as never); // counted before its own view is made, filled right after
-    this.#changed();
+    this.#view = undefined;
     this.#log[this.#log.length - 1] = { trial, view: this.view() };
   }
 
