@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { hashOf, latinHypercube, mean, median, normal, normalQuantile, orthogonalArray, quantile, sobol, streamOf, studentT, variance } from "../../kit/index.ts"; // prettier-ignore
+
+describe("random numbers", () => {
+  it("are a function of their key", () => {
+    const draw = (...key: (string | number)[]) => Array.from({ length: 4 }, streamOf(...key));
+    expect(draw("a", 1)).toEqual(draw("a", 1));
+    expect(draw("a", 1)).not.toEqual(draw("a", 2));
+    expect(draw("a", 1)).not.toEqual(draw("a1"));
+    expect(hashOf("x")).not.toBe(hashOf("y"));
+  });
+
+  it("are uniform, and normal ones have mean 0 and variance 1", () => {
+    const random = streamOf("moments");
+    const uniform = Array.from({ length: 20_000 }, random);
+    expect(mean(uniform)).toBeCloseTo(0.5, 1);
+    expect(variance(uniform)).toBeCloseTo(1 / 12, 2);
+    const bins = Array.from(
+      { length: 10 },
+      (_, bin) => uniform.filter((value) => Math.floor(value * 10) === bin).length,
+    );
+    expect(bins.reduce((sum, count) => sum + (count - 2000) ** 2 / 2000, 0)).toBeLessThan(27.9); // chi-square, 9 degrees, 0.001
+    const normals = Array.from({ length: 20_000 }, () => normal(random));
+    expect(Math.abs(mean(normals))).toBeLessThan(0.03);
+    expect(variance(normals)).toBeCloseTo(1, 1);
+    const first = Array.from({ length: 2000 }, (_, key) => streamOf("keys", key)());
+    expect(mean(first)).toBeCloseTo(0.5, 1);
+  });
+});
+
+describe("statistics against published tables", () => {
+  it("Student's t", () => {
+    const table: [share: number, freedom: number, value: number][] = [[0.975, 1, 12.706], [0.975, 2, 4.303], [0.975, 3, 3.182], [0.95, 5, 2.015], [0.975, 10, 2.228], [0.9, 2, 1.886], [0.75, 2, 0.816], [0.75, 10, 0.7], [0.995, 30, 2.75], [0.975, 120, 1.98]]; // prettier-ignore
+    for (const [share, freedom, value] of table)
+      expect(Math.abs(studentT(share, freedom) - value)).toBeLessThan(1.2e-3);
+    expect(studentT(0.025, 10)).toBeCloseTo(-2.228, 3);
+  });
+
+  it("the normal distribution", () => {
+    for (const [share, value] of [
+      [0.5, 0],
+      [0.975, 1.959964],
+      [0.995, 2.575829],
+      [0.01, -2.326348],
+      [0.841345, 1],
+    ] as const)
+      // prettier-ignore
+      expect(normalQuantile(share)).toBeCloseTo(value, 5);
+  });
+
+  it("quantiles (type 7), median, variance", () => {
+    expect(quantile([1, 2, 3, 4], 0.25)).toBe(1.75);
+    expect(median([3, 1, 2])).toBe(2);
+    expect(variance([2, 4, 4, 4, 5, 5, 7, 9])).toBeCloseTo(32 / 7, 12);
+  });
+});
+
+describe("designs", () => {
+  it("Sobol points begin as published", () => {
+    const published = [[0, 0, 0], [0.5, 0.5, 0.5], [0.75, 0.25, 0.25], [0.25, 0.75, 0.75], [0.375, 0.375, 0.625], [0.875, 0.875, 0.125], [0.625, 0.125, 0.875], [0.125, 0.625, 0.375]]; // prettier-ignore
+    expect(published.map((_, index) => sobol(index, 3))).toEqual(published);
+  });
+
+  it("Sobol points fill every slice of every dimension evenly, scrambled too", () => {
+    for (const key of [undefined, "scrambled"])
+      for (let dimension = 0; dimension < 21; dimension++) {
+        const slices = Array.from({ length: 64 }, (_, index) =>
+          Math.floor((sobol(index, 21, key)[dimension] as number) * 64),
+        );
+        expect(new Set(slices).size).toBe(64);
+      }
+  });
+
+  it("a Latin hypercube has one point in each slice", () => {
+    const points = latinHypercube(10, 4, streamOf("latin"));
+    for (let dimension = 0; dimension < 4; dimension++)
+      expect(points.map((point) => Math.floor((point[dimension] as number) * 10)).sort()).toEqual([
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+      ]);
+  });
+
+  it("orthogonal arrays have the rows and columns of Taguchi's and strength 2", () => {
+    const arrays: [factors: number, levels: 2 | 3 | 4 | 5, rows: number][] = [[3, 2, 4], [7, 2, 8], [11, 2, 12], [15, 2, 16], [19, 2, 20], [23, 2, 24], [31, 2, 32], [4, 3, 9], [13, 3, 27], [5, 4, 16], [6, 5, 25]]; // prettier-ignore
+    for (const [factors, levels, rows] of arrays) {
+      const array = orthogonalArray(factors, levels);
+      expect([array.length, array[0]?.length]).toEqual([rows, factors]);
+      for (let a = 0; a < factors; a++)
+        for (let b = a + 1; b < factors; b++) {
+          const counts = new Map<string, number>();
+          for (const row of array) counts.set(`${row[a]} ${row[b]}`, (counts.get(`${row[a]} ${row[b]}`) ?? 0) + 1);
+          expect([...counts.values()]).toEqual(Array(levels * levels).fill(rows / (levels * levels)));
+        }
+    }
+    expect(() => orthogonalArray(40, 2)).toThrow(RangeError);
+  });
+
+  it("L8 and L9 are the published ones up to names of levels and columns", () => {
+    const L9 = ["1111", "1222", "1333", "2123", "2231", "2312", "3132", "3213", "3321"].map((row) => [...row].map((level) => Number(level) - 1)); // prettier-ignore
+    const built = orthogonalArray(4, 3);
+    const shapeOf = (array: number[][]) => array.map((row, i) => array.slice(i + 1).map((other) => row.filter((level, at) => level === other[at]).length)).flat().sort(); // prettier-ignore
+    expect(shapeOf(built)).toEqual(shapeOf(L9)); // any two rows agree in exactly one column
+    expect(new Set(shapeOf(orthogonalArray(7, 2)))).toEqual(new Set([3])); // of L8 in exactly three
+  });
+});
