@@ -32,7 +32,7 @@ export class Pool {
         isOver = true;
         clearTimeout(timer);
         signal.removeEventListener("abort", cancel);
-        worker.removeAllListeners();
+        for (const [event, listener] of listeners) worker.off(event, listener as () => void);
         if (isReusable) this.#idle.push(worker);
         else {
           this.#all.delete(worker);
@@ -50,16 +50,22 @@ export class Pool {
       const limit = this.#limitMs;
       const timer = limit === undefined ? undefined : setTimeout(() => crash("timeout", `over the time limit of ${limit / 1000} s`), limit); // prettier-ignore
       signal.addEventListener("abort", cancel);
-      worker.on("message", (message: FromWorker) => {
+      const hear = (message: FromWorker): void => {
         if (message.type === "progress") reports = reports.then(() => take(message)).catch(() => undefined);
         else if (message.type === "answer")
           void reports.then(() => settle(outcomeOf(message.answer, metric, seconds()), true));
         else settle({ status: "crashed", kind: "exit", reason: message.reason, seconds: seconds() }, true);
-      });
-      worker.on("error", (error: NodeJS.ErrnoException) =>
-        crash(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "oom" : "exit", error.message.split("\n")[0] ?? ""),
-      );
-      worker.on("exit", (code) => crash("exit", `its thread ended by itself with code ${code}`));
+      };
+      const listeners = [
+        ["message", hear] as const,
+        [
+          "error",
+          (error: NodeJS.ErrnoException) =>
+            crash(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "oom" : "exit", error.message.split("\n")[0] ?? ""),
+        ] as const,
+        ["exit", (code: number) => crash("exit", `its thread ended by itself with code ${code}`)] as const,
+      ];
+      for (const [event, listener] of listeners) worker.on(event, listener as () => void);
       worker.postMessage({ values, seed } satisfies ToWorker);
     });
   }

@@ -8,6 +8,9 @@ const leastActive = 4;
 /** A parameter changed so often without a keep may be frozen. */
 const triedForNothing = 3;
 
+/** A rate of success is told by so many trials at least. */
+const leastRecent = 5;
+
 const strategies = ["explore", "balanced", "exploit"];
 
 /** Why this policy must not be tried in that loop, or undefined. */
@@ -76,7 +79,7 @@ export function policyChanges(target: View): Proposal[] {
   const recent = target.trials.last(10).filter((trial) => trial.id !== 0 && trial.repeatOf === undefined);
   const success = recent.filter((trial) => trial.verdict?.decision === "keep").length / Math.max(1, recent.length);
   const wanted = success > 0.2 ? "explore" : "exploit";
-  if (strategy !== wanted)
+  if (recent.length >= leastRecent && strategy !== wanted)
     proposals.push(propose({ strategy: wanted }, `${Math.round(success * 100)} % of the last trials were kept: ${wanted === "explore" ? "longer" : "shorter"} steps`)); // prettier-ignore
   return proposals.filter(({ change }) => policyProblem(change.policy ?? {}, target) === undefined);
 }

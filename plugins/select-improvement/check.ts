@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Judging } from "../../core/index.ts";
 
@@ -10,7 +11,10 @@ export async function failedCheck(
   trial: number,
   judging: Pick<Judging<unknown>, "folder" | "once">,
 ): Promise<string | undefined> {
-  const failed = await judging.once("check", { trial, command }, () => run(command, join(judging.folder, "work")));
+  const failed = await judging.once("check", { trial, command }, () => {
+    const places = [join(judging.folder, "work"), judging.folder];
+    return run(command, places.find((place) => existsSync(place)) ?? process.cwd());
+  });
   return failed ?? undefined;
 }
 

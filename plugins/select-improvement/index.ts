@@ -17,7 +17,7 @@ const schema = {
   additionalProperties: false,
   properties: {
     measurements: { type: "integer", minimum: 1, default: 3 },
-    repeatShare: { type: "number", minimum: 0, maximum: 1, default: 0.2 },
+    repeatShare: { type: "number", minimum: 0, maximum: 1, default: 0.1 },
   },
 };
 
@@ -29,7 +29,7 @@ type Options = Required<SelectImprovementOptions>;
  * With s the noise of one measurement (pooled over everything measured more
  * than once), n measurements of the candidate and m of the best, the gain g is
  * the difference of their means and e = s sqrt(1/n + 1/m) its standard error;
- * t is Student's quantile at 0.75 for the degrees of freedom behind s. Keep when
+ * t is Student's quantile at 2/3 for the degrees of freedom behind s. Keep when
  * g >= t e; measure again while g >= t e / 2 and there is room; else discard.
  * The noise floor is t e for one measurement. A new best is measured once more,
  * and its value is shrunk (noise.ts), so that luck is not crowned.

@@ -1,8 +1,8 @@
 import type { Estimate, TaskChange, Trial } from "../../core/index.ts";
 import { mean, studentT, variance } from "../../kit/index.ts";
 
-/** How sure a keep is that the candidate is better: a new best is measured again, and the winner is confirmed, so three in four is enough. */
-const sureness = 0.75;
+/** How sure a keep is that the candidate is better: a new best is measured again, and the winner is confirmed, so two in three is enough. */
+const sureness = 2 / 3;
 
 /** All measurements of the search, by the trial whose candidate they are of. */
 export interface Measurements {
@@ -57,7 +57,7 @@ function withMeasurement(past: Measurements, root: number, metric: number): { de
 
 /**
  * Standard deviation of one measurement, pooled over all candidates that were
- * measured more than once, and Student's quantile at 0.75 for its degrees of
+ * measured more than once, and Student's quantile at 2/3 for its degrees of
  * freedom. Nothing measured twice: no noise is known, and none assumed.
  */
 export function noiseOf(past: Measurements, root: number, metric: number): { sd: number; t: number } {

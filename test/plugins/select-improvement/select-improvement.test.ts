@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import type { Config, Outcome, Plugin, TaskChange, Trial, View } from "../../../core/index.ts";
+import {
+  confirmed,
+  selectImprovement,
+  type SelectImprovementOptions,
+} from "../../../plugins/select-improvement/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { counting } from "../../support/counting.ts";
+import { run } from "../../support/run.ts";
+
+/** Runs X = 0, 1, 2 …, each measured by this function of X and the seed. */
+async function search(
+  measure: (x: number, seed: number) => number | Outcome,
+  config: Partial<Config> = {},
+  options: SelectImprovementOptions = {},
+): Promise<View<TaskChange>> {
+  const evaluator: Plugin = {
+    name: "measure",
+    contract: 1,
+    apply: (taps) =>
+      taps.evaluate((trial) => {
+        const told = measure((trial as Trial<TaskChange>).candidate.values?.X as number, trial.seed);
+        return Promise.resolve(typeof told === "number" ? { status: "measured", metric: told, metrics: { loss: told, memory: 5 }, seconds: 1 } : told);
+      }),
+  }; // prettier-ignore
+  const space = { parameters: { X: { type: "int" as const, min: 0, max: 1000, default: 0 } } };
+  const { end } = await run({
+    evaluator,
+    space,
+    proposer: counting,
+    selector: selectImprovement(options),
+    levels: [innerLoop()],
+    ...config,
+  });
+  return end.levels.get("inner") as View<TaskChange>;
+}
+
+const of = (view: View<TaskChange>, x: number): Trial<TaskChange>[] =>
+  [...view.trials].filter((trial) => trial.candidate.values?.X === x && !trial.confirms);
+/** Noise that is known: even seeds high, odd ones low. */
+const wobble = (seed: number, size: number): number => (seed % 2 === 0 ? size : -size);
+
+describe("the rule", () => {
+  it("measures the baseline twice more to know the noise, uncharged, and sets a floor", async () => {
+    const view = await search((x, seed) => 10 + wobble(seed, 0.1) + x, { budget: { trials: 20 } });
+    expect(of(view, 0).map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([[undefined, 42], [0, 43], [0, 44]]); // prettier-ignore
+    expect(view.noiseFloor).toBeGreaterThan(0.05);
+    expect(view.baseline).toBeCloseTo(10.033, 2);
+  });
+
+  it("spends at most a tenth of the trials on that", async () => {
+    expect(of(await search(() => 1, { budget: { trials: 10 } }), 0)).toHaveLength(2);
+    expect(of(await search(() => 1, { budget: { trials: 9 } }), 0)).toHaveLength(1);
+  });
+
+  it("keeps a gain beyond the noise, measures it once more, and shrinks its value", async () => {
+    const view = await search((x, seed) => (x === 3 ? 5 : 10) + wobble(seed, 0.1), { budget: { trials: 20 } });
+    expect(of(view, 3).map(({ verdict }) => verdict?.decision)).toEqual(["keep", "keep"]);
+    expect(view.incumbent?.trial.candidate.values?.X).toBe(3);
+    expect(view.incumbent).toMatchObject({ repeats: 2 });
+    expect(view.incumbent?.value).toBeGreaterThan(5); // the mean is 5: toward the prior, the baseline
+    expect(view.incumbent?.value).toBeLessThan(5.05);
+  });
+
+  it("measures what is close to the noise again before it believes it, and drops what was luck", async () => {
+    const view = await search((x, seed) => (x === 3 ? (seed === 42 ? 9.98 : 10.2) : 10 + wobble(seed, 0.1)), {
+      budget: { trials: 20 },
+    });
+    const [first, ...again] = of(view, 3);
+    expect(first?.verdict?.decision).toBe("repeat");
+    expect(again.at(-1)?.verdict?.decision).toBe("discard");
+    expect(view.incumbent?.trial.id).toBe(0);
+  });
+
+  it("drops a lucky winner when its repeat shows it, and the one before is best again", async () => {
+    const view = await search((x, seed) => (x === 5 ? 8 : x === 8 ? (seed === 42 ? 6 : 13) : 10) + wobble(seed, 0.05), {
+      budget: { trials: 30 },
+    });
+    expect(of(view, 8)[0]?.verdict?.decision).toBe("keep");
+    expect(view.incumbent?.trial.candidate.values?.X).toBe(5);
+  });
+
+  it("repeats nothing where the task is free of noise, and keeps what is better at all", async () => {
+    const view = await search((x) => 10 - x / 1e6, {
+      objective: { metric: "loss", direction: "minimize", noise: "none" },
+      budget: { trials: 15 },
+    });
+    expect([...view.trials].filter(({ repeatOf }) => repeatOf !== undefined)).toEqual([]);
+    expect([...view.trials].every(({ verdict }) => verdict?.decision === "keep")).toBe(true);
+    expect(view.noiseFloor).toBe(0);
+  });
+
+  it("spends at most a tenth of the budget on measuring again, and never more than the budget", async () => {
+    const view = await search((x, seed) => 100 - x + wobble(seed, 0.1), { budget: { trials: 40 } });
+    const again = [...view.trials].filter(
+      ({ repeatOf, confirms }) => repeatOf !== undefined && repeatOf !== 0 && !confirms,
+    );
+    expect(again.length).toBeLessThanOrEqual(5);
+    expect(again.length).toBeGreaterThan(2);
+    expect(view.budget).toEqual({ trials: 40, used: 40 });
+  });
+
+  it("maximizes where the objective says so", async () => {
+    const view = await search((x, seed) => (x === 5 ? 20 : 10) + wobble(seed, 0.1), {
+      objective: { metric: "loss", direction: "maximize" },
+      budget: { trials: 20 },
+    });
+    expect(view.incumbent?.trial.candidate.values?.X).toBe(5);
+    expect(of(view, 5)[0]?.verdict?.gain).toBeCloseTo(10, 0);
+  });
+
+  it("tells the gain over the trial's own parent, and nothing of what was not measured", async () => {
+    const view = await search(
+      (x) => (x === 2 ? { status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 } : 10 + x),
+      { budget: { trials: 5 } },
+    );
+    expect(of(view, 2)[0]?.verdict).toEqual({ decision: "discard", reason: "out of memory" });
+    expect(of(view, 3)[0]?.verdict).toMatchObject({ decision: "discard", gain: -3, reason: "not better" });
+  });
+});
+
+describe("limits and the check", () => {
+  it("a breach of a limit, or a metric that is missing, is a discard with its reason", async () => {
+    const limited = (limits: Record<string, { min?: number; max?: number }>) =>
+      search((x) => 10 - x, {
+        objective: { metric: "loss", direction: "minimize", noise: "none", limits },
+        budget: { trials: 2 },
+      });
+    expect(of(await limited({ memory: { max: 4 } }), 1)[0]?.verdict?.reason).toBe("memory is 5, above its limit of 4");
+    expect(of(await limited({ memory: { min: 6 } }), 1)[0]?.verdict?.reason).toBe("memory is 5, below its limit of 6");
+    expect(of(await limited({ speed: { min: 6 } }), 1)[0]?.verdict?.reason).toBe(
+      "speed was not measured, and it has a limit",
+    );
+  });
+
+  it("the check runs before a keep, once; what fails it is dropped with its last line", async () => {
+    const checked = (check: string[]) =>
+      search((x) => 10 - x, {
+        objective: { metric: "loss", direction: "minimize", noise: "none", check },
+        budget: { trials: 1 },
+      });
+    expect(of(await checked(["sh", "-c", "echo wrong answer; exit 3"]), 1)[0]?.verdict).toMatchObject({
+      decision: "discard",
+      reason: "the check failed (exit code 3): wrong answer",
+    });
+    expect(of(await checked(["true"]), 1)[0]?.verdict?.decision).toBe("keep");
+    expect(of(await checked(["no-such-check"]), 1)[0]?.verdict?.reason).toContain("the check could not be run");
+  });
+});
+
+describe("the final comparison", () => {
+  it("measures winner and baseline in turns on seeds that the search never used, inside the budget", async () => {
+    const view = await search((x, seed) => (x === 5 ? 5 : 10) + wobble(seed, 0.1), { budget: { trials: 30 } });
+    const final = [...view.trials].filter(({ confirms }) => confirms);
+    const winner = view.incumbent?.trial.id;
+    expect(final.map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([[winner, 1042], [0, 1042], [0, 1043], [winner, 1043], [winner, 1044], [0, 1044]]); // prettier-ignore
+    expect(view.budget).toEqual({ trials: 30, used: 30 });
+    expect(confirmed(view)).toMatchObject({ n: 3, confirmed: true, gain: expect.closeTo(5, 6) as number });
+  });
+
+  it("does not confirm what only the search's seed liked", async () => {
+    const view = await search((x, seed) => (x === 5 && seed < 1000 ? 5 : 10) + wobble(seed * 3 + x, 0.1), {
+      budget: { trials: 30 },
+    });
+    expect(confirmed(view)).toMatchObject({ n: 3, confirmed: false });
+  });
+
+  it("is left out where nothing was better or nothing is noisy", async () => {
+    expect(confirmed(await search((x) => 10 + x, { budget: { trials: 30 } }))).toBeUndefined();
+    expect(confirmed(await search((x) => 10 - x, { objective: { metric: "loss", direction: "minimize", noise: "none" }, budget: { trials: 30 } }))).toBeUndefined(); // prettier-ignore
+  });
+});
