@@ -31,7 +31,8 @@ export function resolveConfig(
   const given = value as Config;
   const inner = given.levels[0] as Level | undefined;
   const objective = given.task?.seed === "none" ? { ...given.objective, noise: "none" as const } : given.objective;
-  const config: Config = { ...inner?.defaults, ...given, objective };
+  const { proposer = inner?.defaults?.proposer, selector = inner?.defaults?.selector } = given;
+  const config: Config = { ...given, proposer, selector, objective };
   for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
   checkLevels(config.levels, name);
   const problem = config.space && spaceProblem(config.space);
@@ -39,8 +40,6 @@ export function resolveConfig(
     throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
   return { config, file, home: dirname(file), origins };
 }
-
-// ---------------------------------------------------------------- the checks
 
 const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
 const compiled = new WeakMap<object, ValidateFunction>();

@@ -53,7 +53,8 @@ export default mechanism({
     const loss = trial.outcome?.status === "measured" ? state.sign * trial.outcome.metric : Infinity;
     if (design && row >= 0) design.losses.set(canonical(values), loss);
     const predicted = design && prediction(state, design);
-    if (predicted && canonical(predicted) === canonical(values)) [state.design, state.rest] = [undefined, 0];
+    const isKnown = (point: Values) => [canonical(values), ...(design?.losses.keys() ?? [])].includes(canonical(point));
+    if (predicted && isKnown(predicted)) [state.design, state.rest] = [undefined, 0];
     const best = view.incumbent?.trial;
     const isStale = state.design && best && best.id !== state.design.centre && state.design.losses.size === 0;
     if (best && (isStale || (!state.design && state.rest >= pause))) state.design = designAround(state, best.id, best.candidate.values ?? {}, view.policy.frozen); // prettier-ignore

@@ -1,5 +1,5 @@
 import type { Judging, Objective, Plugin, TaskChange, Trial, Verdict } from "../../core/index.ts";
-import { mean } from "../../kit/index.ts";
+import { mean, median } from "../../kit/index.ts";
 import { failedCheck } from "./check.ts";
 import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } from "./noise.ts";
 
@@ -45,12 +45,14 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
       const past = taps.state(emptyNoise, (state, trial: Trial<TaskChange>) => addMeasurement(state, trial));
       taps.select(async (_verdict, trial: Trial<TaskChange>, judging: Judging<TaskChange>) => {
         if (trial.confirms) return discard("measured for the final comparison");
-        if (trial.outcome?.status !== "measured") return discard(trial.outcome?.reason ?? "not measured");
+        if (trial.outcome?.status !== "measured") return unmeasured(trial, judging);
+        const root = trial.repeatOf ?? trial.id;
         const breach = breachOf(judging.objective, trial.outcome.metrics);
-        if (breach !== undefined) return discard(breach);
+        if (breach !== undefined && root !== 0) return discard(breach);
         const verdict = decide(trial, trial.outcome.metric, past.value, judging, options);
-        const isCrowned = verdict.decision === "keep" && trial.id !== 0 && trial.repeatOf === undefined;
-        const failed = isCrowned && judging.objective.check ? await failedCheck(judging.objective.check, trial.id, judging) : undefined; // prettier-ignore
+        if (breach !== undefined) return { ...verdict, reason: `the baseline, although ${breach}` };
+        const isNew = verdict.decision === "keep" && root !== 0 && !past.value.accepted.has(root);
+        const failed = isNew && judging.objective.check ? await failedCheck(judging.objective.check, trial.id, judging) : undefined; // prettier-ignore
         return failed === undefined ? verdict : { ...discard(failed), gain: verdict.gain };
       });
     },
@@ -58,6 +60,14 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
 }
 
 const discard = (reason: string): Verdict => ({ decision: "discard", reason });
+
+/** A repeat of the baseline that failed changes nothing: the baseline is what everything is compared with. */
+function unmeasured({ outcome, repeatOf }: Trial<TaskChange>, { incumbent }: Judging<TaskChange>): Verdict {
+  const reason = outcome && "reason" in outcome ? outcome.reason : "not measured";
+  if (repeatOf !== 0 || !incumbent) return discard(reason);
+  const { value, se, repeats } = incumbent;
+  return { decision: "keep", estimate: { value, se, repeats }, reason: `the baseline, although ${reason}` };
+}
 
 function decide(
   trial: Trial<TaskChange>,
@@ -106,12 +116,12 @@ function decide(
   return { decision: "discard", ...known, reason: better > 0 ? "better, but within the noise" : "not better" };
 }
 
-/** True where one of the baseline's measurements lies apart from the others. */
+/** True where one of the baseline's measurements lies more than three robust standard deviations from their median (Hampel 1974). */
 function disagree(measured: readonly number[]): boolean {
   if (measured.length < 3) return false;
-  const sorted = [...measured].sort((a, b) => a - b);
-  const gaps = sorted.slice(1).map((value, index) => value - (sorted[index] ?? value));
-  return Math.max(...gaps) > 4 * Math.min(...gaps);
+  const middle = median(measured);
+  const distances = measured.map((value) => Math.abs(value - middle));
+  return Math.max(...distances) > 3 * 1.4826 * median(distances);
 }
 
 function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {

@@ -95,7 +95,7 @@ describe("designs", () => {
   });
 
   it("L8 and L9 are the published ones up to names of levels and columns", () => {
-    const L9 = ["1111", "1222", "1333", "2123", "2231", "2312", "3132", "3213", "3321"].map((row) => [...row].map((level) => Number(level) - 1)); // prettier-ignore
+    const L9 = ["1111", "1222", "1333", "2123", "2231", "2312", "3132", "3213", "3321"].map((row) => row.split("").map((level) => Number(level) - 1)); // prettier-ignore
     const built = orthogonalArray(4, 3);
     const shapeOf = (array: number[][]) => array.map((row, i) => array.slice(i + 1).map((other) => row.filter((level, at) => level === other[at]).length)).flat().sort(); // prettier-ignore
     expect(shapeOf(built)).toEqual(shapeOf(L9)); // any two rows agree in exactly one column

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { complete, decode, defaults, distance, encode, enumerate, isActive, localMove, pointCount, sample, streamOf, valuesKey, violation, type Domain, type Parameter, type Space } from "../../kit/index.ts"; // prettier-ignore
+import { complete, decode, defaults, distance, encode, enumerate, isActive, localMove, pointCount, sample, streamOf, valuesKey, violation, type Domain, type Space } from "../../kit/index.ts"; // prettier-ignore
 
 const number = fc.tuple(fc.integer({ min: -50, max: 50 }), fc.integer({ min: 1, max: 100 })).map(([min, width]) => ({ min, max: min + width })); // prettier-ignore
 const domain: fc.Arbitrary<Domain> = fc.oneof(
@@ -96,7 +96,7 @@ describe("conditions and constraints", () => {
   });
 
   it("a finite space is enumerated, each legal point once", () => {
-    const finite: Space = { ...of, parameters: { ...of.parameters, momentum: { type: "choice", values: [0.5, 0.9], when: { optimizer: ["sgd"] } } as Parameter } }; // prettier-ignore
+    const finite: Space = { ...of, parameters: { ...of.parameters, momentum: { type: "choice", values: [0.5, 0.9], when: { optimizer: ["sgd"] } } } }; // prettier-ignore
     const points = [...enumerate(finite)];
     expect(points).toHaveLength(7 * (1 + 1 + 2)); // adam; sgd with 0.5; sgd with 0.9, two ways; seven batches below 64
     expect(points.length).toBeLessThanOrEqual(pointCount(finite));

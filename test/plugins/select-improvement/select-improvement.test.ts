@@ -54,6 +54,23 @@ describe("the rule", () => {
     expect(of(await search(() => 1, { budget: { trials: 9 } }), 0)).toHaveLength(1);
   });
 
+  it("goes on while one measurement lies apart from the others, and stops once they agree", async () => {
+    const repeats = async (values: readonly number[]) =>
+      of(await search((x, seed) => (x === 0 ? (values[seed - 42] ?? 0) : 20), { budget: { trials: 100 } }), 0).length;
+    expect(await repeats([10, 10.1, 10.2])).toBe(3);
+    expect(await repeats([10, 10.1, 12, 10.05])).toBe(5); // 10, 10.05, 10.1, 12, and the fifth, 0, is out of the list
+    expect(await repeats([10, 10.1, 11, 10.5])).toBe(4);
+  });
+
+  it("keeps the baseline to compare with, though a repeat of it fails", async () => {
+    const view = await search(
+      (x, seed) => (x === 0 && seed === 43 ? { status: "crashed", kind: "exit", reason: "exit code 1", seconds: 0 } : 10 - x), // prettier-ignore
+      { budget: { trials: 20 } },
+    );
+    expect(of(view, 0)[1]?.verdict).toMatchObject({ decision: "keep", reason: "the baseline, although exit code 1" });
+    expect(view.baseline).toBe(10);
+  });
+
   it("keeps a gain beyond the noise, measures it once more, and shrinks its value", async () => {
     const view = await search((x, seed) => (x === 3 ? 5 : 10) + wobble(seed, 0.1), { budget: { trials: 20 } });
     expect(of(view, 3).map(({ verdict }) => verdict?.decision)).toEqual(["keep", "keep"]);
@@ -134,6 +151,24 @@ describe("limits and the check", () => {
     );
   });
 
+  it("the baseline is what everything is compared with, whatever the limits; its line says so", async () => {
+    const view = await search((x) => 10 - x, {
+      objective: { metric: "loss", direction: "minimize", noise: "none", limits: { memory: { max: 4 } } },
+      budget: { trials: 2 },
+    });
+    expect(view.incumbent?.trial.id).toBe(0);
+    expect(of(view, 0)[0]?.verdict?.reason).toBe("the baseline, although memory is 5, above its limit of 4");
+  });
+
+  it("the check runs as well before what was measured again is kept", async () => {
+    const near = (x: number, seed: number) => (x === 3 ? (seed === 42 ? 9.98 : 9.9) : 10 + wobble(seed, 0.1));
+    const checked = (check: string[]) =>
+      search(near, { objective: { metric: "loss", direction: "minimize", check }, budget: { trials: 20 } });
+    const decisions = (view: View<TaskChange>) => of(view, 3).map(({ verdict }) => verdict?.decision);
+    expect(decisions(await checked(["true"]))).toEqual(["repeat", "keep", "keep"]);
+    expect(decisions(await checked(["false"]))).toEqual(["repeat", "discard"]);
+  });
+
   it("the check runs before a keep, once; what fails it is dropped with its last line", async () => {
     const checked = (check: string[]) =>
       search((x) => 10 - x, {
@@ -164,6 +199,23 @@ describe("the final comparison", () => {
       budget: { trials: 30 },
     });
     expect(confirmed(view)).toMatchObject({ n: 3, confirmed: false });
+  });
+
+  it("does not confirm a winner that fails on a fresh seed", async () => {
+    const crash: Outcome = { status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 };
+    const view = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10) , { budget: { trials: 30 } }); // prettier-ignore
+    expect(confirmed(view)).toBeUndefined(); // no noise was seen, so nothing is left to confirm
+    const noisy = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10 + wobble(seed, 0.1)), { budget: { trials: 30 } }); // prettier-ignore
+    expect(confirmed(noisy)).toMatchObject({ n: 2, confirmed: false, gain: expect.closeTo(5, 0) as number });
+  });
+
+  it("on one seed asks for a gain above the noise floor", () => {
+    const final = (repeatOf: number, metric: number) =>
+      ({ repeatOf, confirms: true, seed: 1042, outcome: { status: "measured", metric, metrics: {}, seconds: 1 } }) as unknown as Trial; // prettier-ignore
+    const view = (winner: number) =>
+      ({ trials: [final(0, 10), final(7, winner)], noiseFloor: 0.5, incumbent: { trial: { id: 7 } }, objective: { metric: "loss", direction: "minimize" } }) as unknown as View; // prettier-ignore
+    expect(confirmed(view(9.4))).toMatchObject({ n: 1, confirmed: true });
+    expect(confirmed(view(9.6))).toMatchObject({ n: 1, confirmed: false });
   });
 
   it("is left out where nothing was better or nothing is noisy", async () => {

@@ -1,0 +1,205 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { emptyFolder } from "../support/run.ts";
+
+const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+
+const bilevel = (folder: string, ...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args, "-C", folder], {
+    encoding: "utf8",
+  });
+  return { status, stdout, stderr };
+};
+
+/** A folder with nothing in it but a program and a config. */
+function project({
+  program = 'console.log("loss: " + (X - 5) ** 2);',
+  slots = 1,
+  trials = 8,
+  extra = "",
+} = {}): string {
+  const folder = emptyFolder();
+  mkdirSync(join(folder, "task"));
+  writeFileSync(join(folder, "task", "train.js"), `const X = 9;\n${program}\n`);
+  writeFileSync(
+    join(folder, "bilevel.config.ts"),
+    `import { defineConfig, evaluateProcess, innerLoop, outerLoop } from "bilevel";
+import tabu from "bilevel/mechanisms/tabu";
+export default defineConfig({
+  task: { folder: "task", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none" },
+  objective: { metric: "loss", direction: "minimize"${extra} },
+  space: { parameters: { X: { type: "int", min: 0, max: 60, default: 9 } } },
+  evaluator: evaluateProcess({ graceSeconds: 0.2 }),
+  levels: [innerLoop({ slots: ${slots} }), outerLoop({ changes: "mechanisms", every: 4 })],
+  plugins: [tabu()],
+  budget: { trials: ${trials} },
+});`,
+  );
+  return folder;
+}
+
+describe("the command", () => {
+  it("runs a program in a folder with nothing but itself and a config, and leaves what it promises", () => {
+    const folder = project();
+    const { status, stdout, stderr } = bilevel(folder, "run");
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^trial 0 +16\.00/m);
+    expect(stdout).toContain("testing tabu");
+    expect(stdout).toMatch(/^end: the budget of 8 trials is used up$/m);
+    const run = join(folder, ".bilevel", "run-1");
+    const [header, first] = readFileSync(join(run, "results.tsv"), "utf8").split("\n");
+    expect(header?.split("\t").slice(0, 5)).toEqual(["commit", "loss", "memory_gb", "status", "description"]);
+    expect(first?.split("\t").slice(0, 5)).toEqual(["trial-0", "16.000000", "0.0", "keep", "baseline"]);
+    expect(spawnSync("git", ["apply", "--check", join(run, "best.patch")], { cwd: join(folder, "task") }).status).toBe(
+      0,
+    );
+    expect(existsSync(join(run, "report.md"))).toBe(true);
+
+    expect(bilevel(folder, "status").stdout).toContain("run run-1");
+    expect(JSON.parse(bilevel(folder, "status", "--json").stdout)).toMatchObject({ run: "run-1", budget: { used: 8 } });
+    expect(bilevel(folder, "show", "0").stdout).toMatch(/^trial 0: 16\.00, kept: the baseline/);
+    expect(bilevel(folder, "show", "research-1").stdout).toContain("tests tabu in inner");
+    expect(bilevel(folder, "show", "99")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("E_TRIAL_UNKNOWN") as string,
+    });
+    expect(bilevel(folder, "replay").stdout).toMatch(/^\d+ decisions computed again, no difference\n$/);
+    expect(bilevel(folder, "config").stdout).toMatch(
+      /^evaluator\.options\.limitSeconds|budget\.trials = 8 +# bilevel\.config\.ts$/m,
+    );
+    expect(bilevel(folder, "run", "--name", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("bilevel resume run-1") as string }); // prettier-ignore
+    expect(bilevel(folder, "resume", "nowhere")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("run-1") as string,
+    });
+  });
+
+  it("prints a JSON object per line for programs", () => {
+    const { stdout } = bilevel(project({ trials: 2 }), "run", "--json");
+    const facts = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(facts[0]?.type).toBe("run");
+    expect(facts.at(-1)?.type).toBe("end");
+  });
+
+  it("shows the end of a failing baseline's log", () => {
+    const { status, stderr } = bilevel(
+      project({ program: 'console.log("loading"); throw new Error("no such data set");' }),
+      "run",
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain("| Error: no such data set");
+    expect(stderr).toContain("E_BASELINE_FAILED");
+  });
+
+  it("ends with 1 where the target is missed", () => {
+    expect(bilevel(project({ trials: 2, extra: ", target: -1" }), "run").status).toBe(1);
+    expect(bilevel(project({ trials: 60, extra: ", target: 4" }), "run")).toMatchObject({ status: 0, stdout: expect.stringContaining("the target of 4 is reached") as string }); // prettier-ignore
+  });
+
+  it("answers a misspelt verb or flag with one error and 2", () => {
+    const folder = emptyFolder();
+    expect(bilevel(folder, "rnu")).toMatchObject({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringContaining("did you mean bilevel run?") as string,
+    });
+    expect(bilevel(folder, "run", "--nmae", "x")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("nmae") as string,
+    });
+    expect(bilevel(folder)).toMatchObject({ status: 2, stderr: expect.stringContaining("a verb is needed") as string });
+    expect(bilevel(folder, "status")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("E_RUN_UNKNOWN") as string,
+    });
+  });
+
+  it("tells an older Node in one line what it needs", () => {
+    const source = readFileSync(command, "utf8").replace("process.versions.node", '"20.20.2"');
+    const folder = emptyFolder();
+    writeFileSync(join(folder, "old.mjs"), source);
+    const { status, stderr } = spawnSync(process.execPath, [join(folder, "old.mjs")], { encoding: "utf8" });
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^bilevel needs Node 22\.18 or newer; .*\n$/);
+  });
+});
+
+describe("an interrupt", () => {
+  const slow = 'setTimeout(() => console.log("loss: " + (X - 5) ** 2), X === 9 ? 50 : 30000);';
+
+  async function interrupted(
+    signals: NodeJS.Signals[],
+  ): Promise<{ folder: string; code: number | null; stderr: string }> {
+    const folder = project({ program: slow, slots: 2, trials: 3 });
+    const child = spawn(process.execPath, ["--no-warnings", command, "run", "-C", folder], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const exit = once(child, "exit");
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const journal = join(folder, ".bilevel", "run-1", "journal.jsonl");
+    while (!existsSync(journal) || !readFileSync(journal, "utf8").includes('"type":"handle","level":"inner","trial":1'))
+      await sleep(20);
+    for (const signal of signals) {
+      child.kill(signal);
+      await sleep(30);
+    }
+    await exit;
+    return { folder, code: child.exitCode, stderr };
+  }
+
+  it("stops in good order: what runs is ended and journaled, exit 130, and resume goes on", async () => {
+    const { folder, code, stderr } = await interrupted(["SIGINT"]);
+    expect(code).toBe(130);
+    expect(stderr).toContain("go on with: bilevel resume run-1");
+    const journal = readFileSync(join(folder, ".bilevel", "run-1", "journal.jsonl"), "utf8");
+    expect(journal).toContain('"status":"cancelled"');
+    expect(journal.trim().split("\n").at(-1)).toContain('"type":"pause"');
+    writeFileSync(join(folder, "task", "train.js"), "throw new Error('the frozen copy is used, not this');");
+    expect(bilevel(folder, "status").stdout).toMatch(/of 3 trials +stopped/);
+  });
+
+  it("by SIGTERM ends with 143", async () => {
+    expect((await interrupted(["SIGTERM"])).code).toBe(143);
+  });
+
+  it("twice ends at once", async () => {
+    expect((await interrupted(["SIGINT", "SIGINT"])).code).toBe(130);
+  });
+});
+
+describe("replay", () => {
+  it("finds no difference with two slots, and names the first one where a byte of an outcome was changed", () => {
+    const folder = project({ slots: 2, trials: 12 });
+    expect(bilevel(folder, "run").status).toBe(0);
+    expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
+    const journal = join(folder, ".bilevel", "run-1", "journal.jsonl");
+    const lines = readFileSync(journal, "utf8").split("\n");
+    const at = lines.findIndex((line) => line.includes('"type":"outcome"') && line.includes('"trial":3,'));
+    lines[at] = (lines[at] as string).replace(
+      /"metric":(\d)/,
+      (_, digit: string) => `"metric":${(Number(digit) + 1) % 10}`,
+    );
+    writeFileSync(journal, lines.join("\n"));
+    const { status, stderr } = bilevel(folder, "replay");
+    expect(status).toBe(4);
+    expect(stderr).toMatch(
+      /^E_REPLAY_DIFFERS {2}journal line \d+\n {2}problem {3}fact \d+ \(verdict of level inner, trial \d+\) is not what its past gives/,
+    );
+  });
+
+  it("is refused by a lock no more than status is", () => {
+    const folder = project({ trials: 2 });
+    bilevel(folder, "run");
+    appendFileSync(join(folder, ".bilevel", "run-1", "journal.jsonl"), '{"n":');
+    expect(bilevel(folder, "status").status).toBe(0);
+    expect(bilevel(folder, "replay").status).toBe(0);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import type { Outcome, Plugin, Space, TaskChange, Trial } from "../../../core/index.ts";
+import { distance, mechanism, valuesKey, type Values } from "../../../kit/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { proposeLocal } from "../../../plugins/propose-local/index.ts";
+import { proposeRandom } from "../../../plugins/propose-random/index.ts";
+import multiScaleBandit from "../../../plugins/mechanisms/multi-scale-bandit.ts";
+import orthogonalDesign from "../../../plugins/mechanisms/orthogonal-design.ts";
+import tabu from "../../../plugins/mechanisms/tabu.ts";
+import { ofType, run } from "../../support/run.ts";
+
+/** Every kind of parameter, one of them conditional. */
+const space: Space = {
+  parameters: {
+    rate: { type: "float", min: 1e-4, max: 1, scale: "log", default: 0.01 },
+    share: { type: "float", min: 0, max: 1, default: 0.5 },
+    depth: { type: "int", min: 1, max: 12, default: 4 },
+    batch: { type: "int", min: 16, max: 1024, scale: "pow2", default: 64 },
+    flag: { type: "bool", default: false },
+    kind: { type: "choice", values: ["a", "b", "c"], default: "a" },
+    level: { type: "choice", values: [1, 2, 4], ordered: true, default: 2 },
+    betas: { type: "tuple", items: [{ type: "float", min: 0, max: 1 }, { type: "float", min: 0.9, max: 0.999 }], default: [0.5, 0.95] },
+    extra: { type: "float", min: 0, max: 1, default: 0.1, when: { flag: [true] } },
+  },
+}; // prettier-ignore
+
+const smooth: Plugin = {
+  name: "smooth",
+  contract: 1,
+  apply: (taps) =>
+    taps.evaluate((trial): Promise<Outcome> => {
+      const { rate, share, depth } = (trial as Trial<TaskChange>).candidate.values as Record<string, number>;
+      const loss = (Math.log10(rate ?? 0) + 1) ** 2 + ((share ?? 0) - 0.2) ** 2 + ((depth ?? 0) - 9) ** 2 / 20;
+      return Promise.resolve({ status: "measured", metric: loss, metrics: {}, seconds: 0 });
+    }),
+};
+
+const search = async (plugins: Plugin[], extra: object = {}, trials = 60) => {
+  const config = { space, evaluator: smooth, objective: { metric: "loss", direction: "minimize" as const, noise: "none" as const }, levels: [innerLoop({ plugins })], budget: { trials }, ...extra };
+  const { end, facts } = await run({ selector: undefined, proposer: undefined, ...config });
+  const view = end.levels.get("inner");
+  return { view, trials: [...(view?.trials ?? [])] as Trial<TaskChange>[], facts };
+}; // prettier-ignore
+
+const touched = (trials: readonly Trial[], tap: string, did: string): number =>
+  trials.filter((trial) => trial.touches.some((touch) => touch.tap === tap && touch.did === did)).length;
+
+describe("shipped mechanisms act on any space", () => {
+  it("tabu refuses what is close to a recent trial, and frees it when its tenure is over", async () => {
+    const { trials } = await search([tabu({ tenure: 5, radius: 0.1 })], { proposer: proposeLocal({ step: 0.02 }) });
+    expect(touched(trials, "tabu", "refused")).toBeGreaterThan(5);
+    for (const [index, trial] of trials.entries()) {
+      if (index === 0 || trial.by === "fallback") continue;
+      const values = trial.candidate.values as Values;
+      const parent = trials.find(({ id }) => id === trial.parent)?.candidate.values as Values;
+      const recent = trials.slice(Math.max(0, index - 5), index).map(({ candidate }) => candidate.values as Values).filter((one) => valuesKey(one) !== valuesKey(parent)); // prettier-ignore
+      for (const other of recent) expect(distance(space, other, values)).toBeGreaterThanOrEqual(0.1);
+    }
+  });
+
+  it("the bandit over step lengths changes steps, in their own direction", async () => {
+    const { trials } = await search([multiScaleBandit()]);
+    expect(touched(trials, "multi-scale-bandit", "changed")).toBeGreaterThan(10);
+  });
+
+  it("the orthogonal design runs its rows around the best, then the levels that did better", async () => {
+    const { trials } = await search([orthogonalDesign()], {}, 80);
+    const rows = trials.filter(({ by }) => by === "orthogonal-design");
+    expect(rows.length).toBeGreaterThan(8); // five numbers: an array of eight rows, and the prediction
+    const losses = rows.map(({ outcome }) => (outcome?.status === "measured" ? outcome.metric : Infinity));
+    expect(Math.min(...losses.slice(8))).toBeLessThanOrEqual(Math.min(...losses.slice(0, 8)));
+  });
+
+  it("leave frozen parameters alone", async () => {
+    const freezing: Plugin = { name: "freezing", contract: 1, apply: (taps) => taps.propose("GUARD", (draft, { view }) => (view.policy.frozen.length > 5 ? { ...draft, refused: "" } : undefined)) }; // prettier-ignore
+    const { view } = await search([tabu(), multiScaleBandit(), orthogonalDesign(), freezing], {}, 40);
+    expect(view?.budget.used).toBe(40);
+  });
+
+  it("have the form that anyone's has: options with defaults, a fold, a refusal", async () => {
+    const heard: number[] = [];
+    const own = mechanism<{ seen: number }, { every: number }>({
+      name: "own",
+      options: { type: "object", properties: { every: { type: "integer", minimum: 1, default: 3 } } },
+      init: (_space, { every }) => ({ seen: 0 * every }),
+      reflect(state) {
+        state.seen++;
+        return state;
+      },
+      brief: (state) => (heard.push(state.seen), `${state.seen} trials`),
+      refine: (_state, _draft, { number, refused }) =>
+        number % 3 === 0 && refused.length === 0 ? { refuse: "not now" } : undefined,
+    });
+    const { trials } = await search([own()], {}, 9);
+    expect(heard.slice(0, 2)).toEqual([1, 2]);
+    expect(touched(trials, "own", "refused")).toBe(3);
+    expect(touched(trials, "own", "spoke")).toBe(9);
+  });
+});
+
+describe("proposers", () => {
+  for (const [name, proposer] of [
+    ["propose-local", proposeLocal()],
+    ["propose-random", proposeRandom()],
+  ] as const)
+    // prettier-ignore
+    it(`${name} proposes legal points on any space, none twice, the same for the same seed`, async () => {
+      const points = async (seed: string) => (await search([], { proposer, seed }, 80)).trials.map(({ candidate }) => valuesKey(candidate.values as Values)); // prettier-ignore
+      const [first, again, other] = [await points("s"), await points("s"), await points("t")];
+      expect(new Set(first).size).toBe(81);
+      expect(again).toEqual(first);
+      expect(other).not.toEqual(first);
+    });
+
+  it("the local search improves on the baseline, and on random points", async () => {
+    const best = async (proposer: Plugin) => (await search([], { proposer }, 60)).view?.incumbent?.value ?? Infinity;
+    const [local, random] = [await best(proposeLocal()), await best(proposeRandom())];
+    expect(local).toBeLessThan(1);
+    expect(local).toBeLessThan(random);
+  });
+
+  it("a small finite space is searched to its end, each point once", async () => {
+    const finite: Space = { parameters: { a: { type: "int", min: 0, max: 3, default: 0 }, b: { type: "bool", default: false }, c: { type: "choice", values: ["x", "y", "z"], default: "x", when: { b: [true] } } } }; // prettier-ignore
+    const constant: Plugin = { name: "constant", contract: 1, apply: (taps) => taps.evaluate(() => Promise.resolve({ status: "measured", metric: 1, metrics: {}, seconds: 0 })) }; // prettier-ignore
+    for (const proposer of [proposeLocal(), proposeRandom()]) {
+      const { end, facts } = await run({ space: finite, evaluator: constant, objective: { metric: "loss", direction: "minimize", noise: "none" }, levels: [innerLoop()], proposer, selector: undefined, budget: { trials: 100 } }); // prettier-ignore
+      expect(end.reason).toBe("every point of the space has been tried");
+      expect(ofType(facts, "verdict")).toHaveLength(4 * (1 + 3));
+    }
+  });
+});
