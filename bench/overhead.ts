@@ -10,7 +10,8 @@ import tabu from "../plugins/mechanisms/tabu.ts";
 /**
  * What a trial costs besides its evaluation: many trials through the whole
  * chain (a proposer, three mechanisms, a function that does nothing, the rule,
- * the journal on disk). Prints one line of JSON with `--json`.
+ * the journal on disk). Prints one line of JSON with `--json`. The script keeps
+ * the young generation small, so that rssMB tells of data and not of garbage.
  *
  *   npm run bench:overhead -- --json [--trials 10000]
  */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { normal, streamOf, type Values } from "bilevel/kit";
+import { normal, streamOf, type Values } from "../../kit/index.ts";
 
 /** A dense network: W by rows, inputs by outputs; tanh between layers, linear at the end. */
 interface Network {

@@ -1,4 +1,4 @@
-import type { Space } from "bilevel";
+import type { Space } from "../../index.ts";
 
 /** The 14 parameters of the benchmark, with its own defaults. */
 export const space: Space = {
