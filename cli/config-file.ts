@@ -152,10 +152,12 @@ function provideOwnPackage(): void {
   registerHooks({
     resolve(specifier, context, next) {
       const own = ownUrl(specifier);
-      if (own === undefined) return next(specifier, context);
       try {
-        return next(specifier, context);
-      } catch {
+        const found = next(specifier, context);
+        // a .ts file of a folder whose package.json says "commonjs" is a module all the same: it imports bilevel
+        return found.format === "commonjs-typescript" ? { ...found, format: "module-typescript" } : found;
+      } catch (error) {
+        if (own === undefined) throw error;
         return { url: own, shortCircuit: true };
       }
     },

@@ -98,7 +98,9 @@ function testLines(outer: readonly View[]): string[] {
       ({ change, evidence }) => `policy ${changeText(change)}: ${evidence ? evidenceText(evidence) : "no pair"}`,
     ),
     ...(tried.size > 0
-      ? [`${tried.size} changes were tested; were none of them any good, about ${expected} would be kept by chance`]
+      ? [
+          `${tried.size} ${tried.size === 1 ? "change was" : "changes were"} tested; were none of them any good, about ${expected} would be kept by chance`,
+        ]
       : []),
   ];
 }

@@ -112,6 +112,15 @@ describe("a config file", () => {
       await expect(loadConfig(folder)).rejects.toMatchObject(expected);
     });
 
+  it("of TypeScript is a module, whatever the folder's package.json says", () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
+    writeFileSync(join(folder, "bilevel.config.ts"), source({}));
+    const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, "config", "-C", folder], { encoding: "utf8" }); // prettier-ignore
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
   it("that is not there, here or by name", async () => {
     await expect(loadConfig(emptyFolder())).rejects.toMatchObject({ code: "E_CONFIG_MISSING" });
     await expect(loadConfig(emptyFolder(), "other.ts")).rejects.toMatchObject({ code: "E_CONFIG_MISSING" });
