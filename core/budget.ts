@@ -4,8 +4,7 @@ export type Resource = "trials" | "hours" | "tokens" | "usd";
 
 /** What may be spent and what has been: everything charged here is charged to the parent too, and nothing may be spent that the parent does not have. */
 export class Budget {
-  /** May be raised when a run is resumed. */
-  limits: BudgetLimits;
+  limits: BudgetLimits; // may be raised when a run is resumed
   readonly parent?: Budget;
   #used: Record<Resource, number> = { trials: 0, hours: 0, tokens: 0, usd: 0 };
 

@@ -379,6 +379,8 @@ export interface Level<C = any> extends Plugin {
   readonly every?: number;
   /** The baseline: the first trial's candidate. Without it the first turn is asked for. */
   start?(space: Space | undefined): C;
+  /** Baselines measured at the same time, on a seed each, so that they share the machine as trials will. Default 1. */
+  together?(view: View<C>): number;
   /** Completes a draft's candidate, or says why it must not run. `random` proposals of the fallback pass through it too. */
   admit(candidate: C, turn: Turn<C>): { candidate: C } | { refused: string };
   /** Equal keys are the same point; without it nothing is a duplicate. */

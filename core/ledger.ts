@@ -240,7 +240,7 @@ export class Ledger<C = unknown> {
       this.nextTrial = trial.id + 1;
       if (trial.confirms) this.confirms++;
       else if (trial.repeatOf !== undefined) {
-        this.owed.splice(this.owed.indexOf(trial.repeatOf), 1);
+        if (this.owed.includes(trial.repeatOf)) this.owed.splice(this.owed.indexOf(trial.repeatOf), 1);
         this.repeats.set(trial.repeatOf, (this.repeats.get(trial.repeatOf) ?? 0) + 1);
       } else if (this.setup.level.key) this.#points.set(this.setup.level.key(trial.candidate), trial.id);
     }

@@ -90,11 +90,12 @@ export class Loop<C = unknown> {
     const { ledger } = this.context;
     if (!this.#level.start || ledger.searching) return;
     if (ledger.nextTurn === 0) this.#shared.write(this.#baseline());
+    const together = this.#level.together?.(ledger.view()) ?? 1;
     for (;;) {
+      while (ledger.nextTurn < together || ledger.owed.length > 0)
+        this.#shared.write(repeatOf(this.context, 0, this.#shared.seen()));
       await this.drain();
       if (this.#shared.signal.aborted || ledger.owed.length === 0) return;
-      while (ledger.owed.length > 0)
-        this.#shared.write(repeatOf(this.context, ledger.owed[0] as number, this.#shared.seen()));
     }
   }
 

@@ -59,6 +59,8 @@ export function innerLoop(given: InnerLoopOptions = {}): Level<TaskChange> {
       return options.plugins;
     },
     start: (space) => ({ values: space ? defaults(space) : {} }),
+    together: ({ objective, budget }) =>
+      objective.noise === "none" ? 1 : Math.min(options.slots, 1 + Math.min(2, Math.floor(budget.trials / 10))),
     admit,
     key: ({ values, edits }) => `${valuesKey(values ?? {})}${edits?.length ? canonical(edits) : ""}`,
     fallback,

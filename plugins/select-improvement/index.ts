@@ -94,8 +94,9 @@ function decide(
   const mayRepeat = noise.sd > 0 && left > 1 && past.repeats < options.repeatShare * budget.trials && measured.length < options.measurements; // prettier-ignore
 
   if (root === 0) {
-    const wanted = objective.noise === "none" || (trial.id !== 0 && !disagree(measured)) ? 0 : trial.id === 0 ? 2 : 1;
-    const repeats = Math.min(wanted, Math.floor(budget.trials / 10) - (measured.length - 1));
+    const isLast = judging.pending.every(({ id }) => id === trial.id);
+    const wanted = objective.noise === "none" ? 0 : Math.max(2, disagree(measured) ? measured.length : 0);
+    const repeats = isLast ? Math.min(wanted, Math.floor(budget.trials / 10)) - (measured.length - 1) : 0;
     const baseline = { value: mean(measured), se: noise.sd / Math.sqrt(measured.length), repeats: measured.length };
     return {
       decision: "keep",
