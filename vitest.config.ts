@@ -17,7 +17,13 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: "quick", include: ["test/**/*.test.ts"], exclude: ["test/full/**"], testTimeout: 60_000 },
+        test: {
+          name: "quick",
+          setupFiles: ["test/support/properties.ts"],
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/full/**"],
+          testTimeout: 60_000,
+        },
       },
       { ...shared, test: { name: "full", include: ["test/full/**/*.test.ts"], testTimeout: 600_000 } },
     ],
