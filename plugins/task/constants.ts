@@ -72,6 +72,31 @@ function addTypescript(declaration: SyntaxNode, add: (name: SyntaxNode, value: S
   }
 }
 
+/** Lines on which a name is assigned in another way than as a constant of its own: chained, among others, or without a declaration. */
+function otherAssignments(source: string, language: Language, name: string): number[] {
+  const text = source.replace(/^\uFEFF/, " ");
+  const constants = new Set(places(source, language).map(({ from }) => from));
+  const lines: number[] = [];
+  (language === "python" ? python : typescript).parse(text).iterate({
+    enter(node) {
+      if (["FunctionDefinition", "ClassDefinition", "FunctionDeclaration", "ClassDeclaration", "ArrowFunction"].includes(node.name)) return false; // prettier-ignore
+      if (!["AssignStatement", "UpdateStatement", "AssignmentExpression", "UpdateExpression"].includes(node.name))
+        return true;
+      const operators = [...node.node.getChildren("AssignOp"), ...node.node.getChildren("Equals"), ...node.node.getChildren("UpdateOp")]; // prettier-ignore
+      const last = operators.at(-1);
+      if (last?.nextSibling && constants.has(last.nextSibling.from)) return true;
+      const targets = text.slice(
+        node.from,
+        language === "python" ? (last?.from ?? node.to) : (operators[0]?.from ?? node.to),
+      );
+      if (new RegExp(`(?<![\\w.]|[\\w\\])]\\[)${name}(?![\\w.[(])`).test(targets))
+        lines.push(text.slice(0, node.from).split("\n").length);
+      return true;
+    },
+  });
+  return lines;
+}
+
 /**
  * The source with these constants' values replaced, each in its own style
  * (`2**19` stays a power, quotes and brackets stay what they are); every byte
@@ -82,7 +107,8 @@ export function rewriteConstants(source: string, language: Language, values: Val
   const found = places(source, language);
   const edited = new MagicString(source);
   for (const [name, value] of Object.entries(values)) {
-    const [place, second] = found.filter((one) => one.name === name);
+    const [place, ...again] = found.filter((one) => one.name === name);
+    const second = [...again.map(({ line }) => line), ...otherAssignments(source, language, name)][0];
     if (!place) {
       const near = nearest(name, found.map((one) => one.name)); // prettier-ignore
       throw new BilevelError("E_TASK_INVALID", `there is no constant ${name} at the top level of the file`, {
@@ -91,10 +117,10 @@ export function rewriteConstants(source: string, language: Language, values: Val
         hint: near ? `did you mean ${near}?` : `add a line ${name} = … to the file`,
       });
     }
-    if (second)
+    if (second !== undefined)
       throw new BilevelError(
         "E_TASK_INVALID",
-        `${name} is assigned on line ${place.line} and again on line ${second.line}`,
+        `${name} is assigned on line ${place.line} and again on line ${second}`,
         {
           path: `constant ${name}`,
           hint: "leave one of the two",

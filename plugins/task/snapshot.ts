@@ -86,7 +86,7 @@ async function findLinks(folder: string, task: Task): Promise<FrozenLink[]> {
       const path = at === "" ? entry.name : `${at}/${entry.name}`;
       if (never.includes(entry.name) || isIgnored(path)) continue;
       const isFolder = (await stat(join(folder, path)).catch(() => undefined))?.isDirectory() ?? false;
-      if (isLinked(path) || (isFolder && isLinked(`${path}/`)))
+      if (isLinked(path) || (isFolder && (entry.isSymbolicLink() || isLinked(`${path}/`))))
         links.push({ path, kind: isFolder ? "folder" : "file", held: await heldBy(folder, path, isFolder) });
       else if (entry.isDirectory()) await walk(path);
     }

@@ -20,7 +20,7 @@ UNDER = 1_000_000
 A, B = 1, 2
 FORMATTED = f"{DEPTH}"
 if __name__ == "__main__":
-    DEPTH = 99
+    MAIN = 99
 def f(LR=1):
     LR = 2
 `;
@@ -103,6 +103,31 @@ describe("constants of a module", () => {
       /assigned on line 1 and again on line 2/,
     );
     expect(() => languageOf("train.jl")).toThrow(expect.objectContaining({ code: "E_TASK_INVALID" }) as Error);
+  });
+});
+
+describe("a constant that the module assigns again", () => {
+  const cases: [language: "python" | "typescript", source: string][] = [
+    ["typescript", "let A = 1;\nA = 2;\n"],
+    ["typescript", "let A = 1;\nA *= 2;\n"],
+    ["typescript", "let A = 1;\nif (big) { A = 2; }\n"],
+    ["python", "A = 1\nA = B = 2\n"],
+    ["python", "A = 1\nA, B = 3, 4\n"],
+    ["python", "A = 1\nA *= 2\n"],
+    ["python", "A = 1\nif big:\n    A = 2\n"],
+  ];
+  for (const [language, source] of cases)
+    it(`is refused, since its new value would not hold: ${JSON.stringify(source)}`, () => {
+      expect(() => rewriteConstants(source, language, { A: 9 })).toThrow(
+        /A is assigned on line 1 and again on line [23]/,
+      );
+    });
+
+  it("is not one that is only read, compared, part of another name or local to a function", () => {
+    const python = "A = 1\nB = A\nC = f(A=2)\nx.A = 3\nAB = 4\nd[A] = 5\ndef f():\n    A = 6\nif A == 1: pass\n";
+    expect(rewriteConstants(python, "python", { A: 9 })).toBe(python.replace("A = 1", "A = 9"));
+    const typescript = "const A = 1;\nlet b = A;\nb = A;\nx.A = 3;\nfunction f() { let A = 2; A = 3; }\n";
+    expect(rewriteConstants(typescript, "typescript", { A: 9 })).toBe(typescript.replace("A = 1", "A = 9"));
   });
 });
 

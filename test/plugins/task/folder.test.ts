@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../../core/index.ts";
@@ -48,6 +48,15 @@ describe("the task's folder", () => {
     await prepareTrial(frozen, task, {}, 7, join(run, "trials", "1"));
     expect(lstatSync(join(run, "trials", "1", "work", "data")).isSymbolicLink()).toBe(true);
     expect(frozen.files.map(({ path }) => path)).toEqual(["model.py", "prepare.py", "train.py"]);
+  });
+
+  it("that holds a link to a folder elsewhere has it in every trial", async () => {
+    const { home, folder, run } = userFolder();
+    mkdirSync(join(home, "elsewhere"));
+    writeFileSync(join(home, "elsewhere", "table.txt"), "t");
+    symlinkSync(join(home, "elsewhere"), join(folder, "more"));
+    await prepareTrial(await freezeTask(task, home, run), task, {}, 7, join(run, "t"));
+    expect(readFileSync(join(run, "t", "work", "more", "table.txt"), "utf8")).toBe("t");
   });
 
   it("with a large file that is neither linked nor ignored is refused with the line that settles it", async () => {
