@@ -1,5 +1,5 @@
 import { canonical } from "../kit/json.ts";
-import type { ArmChange, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
+import type { ArmChange, Level, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
 import { Stage } from "./contract.ts";
 import type { Hooks, TapWatch } from "./hooks.ts";
 import { makeHooks } from "./hooks.ts";
@@ -10,7 +10,7 @@ export const openPolicy: Policy = Object.freeze({ frozen: [], focus: [], guidanc
 
 /** The name of a change: equal changes have equal names, in every segment and after every resume. */
 export function changeId(change: ArmChange): string {
-  if (change.install) return change.install.from === "plugin" ? change.install.name : `code ${digest(change.install.code).slice(0, 12)}`; // prettier-ignore
+  if (change.install) return change.install.from === "plugin" ? change.install.name : `${change.install.name}@${digest(change.install.code).slice(0, 8)}`; // prettier-ignore
   if (change.remove !== undefined) return `without ${change.remove}`;
   if (change.policy)
     return Object.entries(change.policy)
@@ -75,6 +75,8 @@ export interface ArmParts {
   readonly seed: string;
   readonly base: readonly Plugin[];
   readonly catalogue: ReadonlyMap<string, Plugin>;
+  /** Makes the plugins of generated mechanisms. */
+  readonly generate?: Level["generate"];
   readonly space?: Space;
   readonly objective: Objective;
   readonly watch: TapWatch;
@@ -96,6 +98,7 @@ export class Arms<C> {
   readonly #parts: ArmParts;
   readonly #log: StateLog<C>;
   #arms = new Map<string, Arm<C>>();
+  #made = new Map<string, Plugin>();
   #states = new Map<string, { value: unknown; folded: number }[]>();
 
   constructor(parts: ArmParts, log: StateLog<C>) {
@@ -112,7 +115,9 @@ export class Arms<C> {
     const isMechanism = (plugin: Plugin): boolean => plugin.role === "mechanism";
     const own = new Map(base.filter(isMechanism).map((plugin) => [plugin.name, plugin]));
     const { policy, mechanisms } = inEffect(ids, changes, [...own.keys()]);
-    const shaping = mechanisms.flatMap((name) => own.get(name) ?? catalogue.get(name) ?? []);
+    const shaping = mechanisms.flatMap(
+      (name) => own.get(name) ?? catalogue.get(name) ?? this.#generated(name, changes) ?? [],
+    );
     const hooks = makeHooks<C>(this.#parts.watch);
     for (const plugin of [...base.filter((one) => !isMechanism(one)), ...shaping])
       if (!struck.has(plugin.name)) plugin.apply?.(this.#taps(plugin, hooks));
@@ -120,6 +125,15 @@ export class Arms<C> {
     if (this.#arms.size >= 64) this.#arms.delete(this.#arms.keys().next().value as string);
     this.#arms.set(key, arm);
     return arm;
+  }
+
+  /** One plugin for each file, whatever arms it is in: its state is the level's. */
+  #generated(name: string, changes: ReadonlyMap<string, ArmChange>): Plugin | undefined {
+    const install = changes.get(name)?.install;
+    if (install?.from !== "code" || this.#made.has(name)) return this.#made.get(name);
+    const made = this.#parts.generate?.(name, install);
+    if (made) this.#made.set(name, { ...made, name, origin: "generated" });
+    return this.#made.get(name);
   }
 
   #taps(plugin: Plugin, hooks: Hooks<C>): Taps<C> {

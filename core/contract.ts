@@ -96,7 +96,15 @@ export interface Policy {
   strategy: string;
 }
 
-export type MechanismSource = { from: "plugin"; name: string } | { from: "code"; code: string; idea: string };
+/** `standing` of code: what its admission showed (`live`: it changes decisions of this run; `spoken`: advice only; `waiting`: not needed yet). */
+export type MechanismSource = { from: "plugin"; name: string } | Generated;
+export type Generated = {
+  from: "code";
+  name: string;
+  code: string;
+  idea: string;
+  standing?: "live" | "spoken" | "waiting";
+};
 
 /** A candidate on its way through propose. */
 export interface Draft<C> {
@@ -140,6 +148,8 @@ export interface Touch {
   hook: HookName;
   did: "spoke" | "proposed" | "changed" | "refused" | "stopped" | "decided" | "failed";
   detail?: string;
+  /** What would have been without it, where that is known: the draft, or the decision, before. */
+  instead?: unknown;
 }
 
 export type HookName = "propose" | "evaluate" | "progress" | "select" | "reflect";
@@ -213,7 +223,7 @@ export interface View<C = unknown> {
   readonly below?: View;
 }
 
-/** The only door for anything that is not a pure function of the journal: recorded before it returns, replayed on resume. */
+/** The only door for anything that is not a pure function of the journal: recorded before it returns, replayed on resume. Undefined is not recorded. */
 export interface Recorder {
   once<T>(kind: string, request: unknown, run: () => Promise<T>): Promise<T>;
 }
@@ -276,6 +286,9 @@ export interface Pair {
   readonly coin?: "with" | "without";
 }
 
+/** A change under test. `place`: the first of its kind to be tested in its loop is 1. */
+export type Test = { pairs: readonly Pair[]; turns: number; place: number };
+
 /**
  * What the pairs of one change say so far: natural logarithms of the wealth
  * for and against it, the median ratio of step lengths with : without, and
@@ -286,6 +299,8 @@ export interface Evidence {
   turns: number;
   logWith: number;
   logAgainst: number;
+  /** The wealth that keeps it. */
+  needed: number;
   stepRatio?: number;
   effect?: { mean: number; low: number; high: number };
   decision?: "keep" | "revert" | "undecided";
@@ -388,7 +403,9 @@ export interface Level<C = any> extends Plugin {
   /** Takes over after three refused drafts; undefined: nothing is left to try and the loop ends. */
   fallback(turn: Turn<C>): C | undefined;
   /** What the pairs of a change of this level say; `target` is the loop that was changed. */
-  judge?(pairs: readonly Pair[], turns: number, target: View): Evidence;
+  judge?(test: Test, target: View): Evidence;
+  /** Makes the plugin of a generated mechanism, with this name. */
+  generate?(name: string, source: Generated): Plugin;
   /** Trials held back for `finish`. */
   reserve?(view: View<C>): number;
   /** Ids of the trials to measure again at the end of the run, in this order, in turns of the given size on one seed each. */

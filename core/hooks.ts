@@ -1,6 +1,6 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "tapable";
 import type { FullTap } from "tapable";
-import { canonical } from "../kit/json.ts";
+import { canonical, isObject } from "../kit/json.ts";
 import type {
   Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Touch, Trial, Turn, Verdict, View,
 } from "./contract.ts"; // prettier-ignore
@@ -31,8 +31,8 @@ export interface TapCost {
 export interface TapWatch {
   readonly level: string;
   cost(plugin: string, hook: HookName): TapCost;
-  /** A generated plugin's tap failed and was skipped. */
-  strike(plugin: string, hook: HookName, reason: string): void;
+  /** A generated plugin's tap failed and was skipped. `isFinal`: it cannot go on at all. */
+  strike(plugin: string, hook: HookName, reason: string, isFinal: boolean): void;
 }
 
 /** A tap as it is registered: tapable hands unknown keys on to `register`. */
@@ -41,6 +41,9 @@ export interface TapOptions {
   stage: number;
   plugin: Plugin;
 }
+
+/** Thrown by a generated plugin that cannot go on: out at once, not after three strikes. */
+export class FinalStrike extends Error {}
 
 type Fn = (...args: unknown[]) => unknown;
 
@@ -87,7 +90,7 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
       if (plugin.origin !== "generated") throw failure(plugin, hook, watch.level, error);
       const reason = messageOf(error);
       call.touches.push({ tap: plugin.name, hook, did: "failed", detail: reason });
-      watch.strike(plugin.name, hook, reason);
+      watch.strike(plugin.name, hook, reason, error instanceof FinalStrike);
       return undefined;
     } finally {
       cost.calls++;
@@ -111,22 +114,31 @@ function misfit(hook: HookName, out: unknown): string | undefined {
   return `answered ${JSON.stringify(out)} where an object or undefined (no change) is allowed`;
 }
 
-function touchOf(hook: HookName, before: unknown, after: unknown): Pick<Touch, "did" | "detail"> | undefined {
+function touchOf(hook: HookName, before: unknown, after: unknown): Omit<Touch, "tap" | "hook"> | undefined {
   if (hook === "propose") return draftTouch(before as Draft<unknown>, after as Draft<unknown>);
   if (hook === "progress") return { did: "stopped" };
   if (hook === "select") {
     const [from, to] = [before as Verdict, after as Verdict];
     if (from.decision === to.decision && from.reason === to.reason) return undefined;
-    return { did: "decided", detail: to.decision };
+    return { did: "decided", detail: to.decision, instead: from.decision };
   }
   return undefined;
 }
 
-function draftTouch(before: Draft<unknown>, after: Draft<unknown>): Pick<Touch, "did" | "detail"> | undefined {
-  if (after.refused !== undefined && before.refused === undefined) return { did: "refused", detail: after.refused };
+/** What of the first value the second one has otherwise. */
+function part(before: unknown, after: unknown): unknown {
+  if (!isObject(before) || !isObject(after)) return before;
+  const changed = Object.keys(before).filter((key) => canonical(before[key]) !== canonical(after[key]));
+  return Object.fromEntries(changed.map((key) => [key, part(before[key], after[key])]));
+}
+
+function draftTouch(before: Draft<unknown>, after: Draft<unknown>): Omit<Touch, "tap" | "hook"> | undefined {
+  const instead = before.candidate;
+  if (after.refused !== undefined && before.refused === undefined) return { did: "refused", detail: after.refused, instead }; // prettier-ignore
   if (after.candidate !== before.candidate) {
-    if (before.candidate === undefined) return { did: "proposed" };
-    if (canonical(before.candidate) !== canonical(after.candidate)) return { did: "changed" };
+    if (instead === undefined) return { did: "proposed" };
+    if (canonical(instead) !== canonical(after.candidate))
+      return { did: "changed", instead: part(instead, after.candidate) };
   }
   if (after.brief.length > before.brief.length) return { did: "spoke", detail: after.brief.at(-1)?.text };
   return undefined;

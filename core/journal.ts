@@ -121,21 +121,22 @@ export class Journal {
   /**
    * The recorded result of this request within this scope; when there is none,
    * runs it and records the result before it is given back. Equal requests of
-   * one scope that run at the same time are one. A failure is not recorded.
+   * one scope that run at the same time are one. Neither a failure nor undefined is recorded.
    */
   once<T>(scope: string, kind: string, request: unknown, run: () => Promise<T>): Promise<T> {
     const key = digest(canonical([scope, kind, request]));
     const known = this.#answers.get(key) as Promise<T> | undefined;
     if (known) return known;
     const answer = run().then((result) => {
-      const text = JSON.stringify(result) ?? "null";
+      const text = JSON.stringify(result) as string | undefined;
+      if (text === undefined) return result;
       const body = text.length > inlineLimit ? digest(text) : undefined;
       if (body) writeAtomically(bodyFile(this.folder, body), text);
       this.append({ type: "once", scope, kind, key, ...(body ? { body } : { result }) });
       return result;
     });
     this.#answers.set(key, answer);
-    answer.catch(() => this.#answers.delete(key));
+    answer.then((result) => result === undefined && this.#answers.delete(key), () => this.#answers.delete(key)); // prettier-ignore
     return answer;
   }
 

@@ -203,7 +203,7 @@ export class Ledger<C = unknown> {
         const plugin = fact.plugin as string;
         const strikes = (this.#strikes.get(plugin) ?? 0) + 1;
         this.#strikes.set(plugin, strikes);
-        if (strikes >= 3) this.struck.add(plugin);
+        if (strikes >= 3 || fact.final) this.struck.add(plugin);
         this.#view = undefined;
       }
     }

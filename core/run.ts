@@ -27,7 +27,7 @@ export function buildStack(
   folder: string,
   once: TurnContext<unknown>["once"],
   signal: AbortSignal,
-  strike: (level: string, plugin: string, hook: string, reason: string) => void,
+  strike: (level: string, ...about: Parameters<TapWatch["strike"]>) => void,
 ): Stack {
   const ledgers: Ledger[] = [];
   const contexts: TurnContext<unknown>[] = [];
@@ -51,7 +51,7 @@ export function buildStack(
     const plugins = [level, ...measuring, ...shaping].filter((one): one is Plugin => one !== undefined);
     const watch: TapWatch = {
       level: name,
-      strike: (plugin, hook, reason) => strike(name, plugin, hook, reason),
+      strike: (...about) => strike(name, ...about),
       cost(plugin, hook) {
         const key = `${name} ${plugin} ${hook}`;
         const cost = costs.get(key) ?? { calls: 0, ms: 0 };
@@ -63,7 +63,9 @@ export function buildStack(
     const budget = isTask ? config.budget : {};
     const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget };
     const ledger = new Ledger(setup, ledgers[index - 1]);
-    const arms = new Arms({ level: name, seed, base: plugins, catalogue, space, objective, watch }, ledger);
+    const author = config.levels.find((other) => other.generate && target(other) === name);
+    const generate = author?.generate?.bind(author);
+    const arms = new Arms({ level: name, seed, base: plugins, catalogue, generate, space, objective, watch }, ledger);
     ledgers.push(ledger);
     contexts.push({
       ledger,
@@ -74,7 +76,7 @@ export function buildStack(
       once,
       folderOf: (trial) => join(folder, "trials", isTask ? String(trial) : `${name}-${trial}`),
       left: () => ledger.budget.left("trials") - (level.reserve?.(ledger.view()) ?? 0),
-      judge: (of, pairs, turns) => ledgers.find((one) => one.setup.name === of)?.setup.level.judge?.(pairs, turns, ledger.view()), // prettier-ignore
+      judge: (of, test) => ledgers.find((one) => one.setup.name === of)?.setup.level.judge?.(test, ledger.view()),
     });
   }
   return { ledgers, contexts, costs, fold: (fact) => foldInto(ledgers, fact) };
@@ -125,8 +127,8 @@ export async function execute(
   let reason = "failed";
   try {
     checkUnchanged(journal, config);
-    const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why) =>
-      write({ type: "strike", level, plugin, hook, reason: why }),
+    const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why, final) =>
+      write({ type: "strike", level, plugin, hook, reason: why, ...(final ? { final } : {}) }),
     );
     for (const fact of journal.recorded) stack.fold(fact);
     const earlier = workedMs(journal.recorded);

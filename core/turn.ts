@@ -1,6 +1,6 @@
 import { canonical } from "../kit/json.ts";
 import { integer, streamOf } from "../kit/random.ts";
-import type { Draft, Evidence, Judging, Outcome, Pair, Touch, Trial, Turn, Verdict, View } from "./contract.ts";
+import type { Draft, Evidence, Judging, Outcome, Test, Touch, Trial, Turn, Verdict, View } from "./contract.ts";
 import type { Arm, Arms } from "./arm.ts";
 import type { Ledger, Probation, SegmentState, TurnState } from "./ledger.ts";
 import { pairOf } from "./ledger.ts";
@@ -20,7 +20,7 @@ export interface TurnContext<C> {
   /** Trials that may still be planned. */
   left(): number;
   /** What the pairs of a change say, by the rule of the level that put it on probation. */
-  judge(level: string, pairs: readonly Pair[], turns: number): Evidence | undefined;
+  judge(level: string, test: Test): Evidence | undefined;
 }
 
 /** A draft that passed the check, or the reasons why none did. */
@@ -279,7 +279,10 @@ export function evidenceOf<C>(context: TurnContext<C>, turn: TurnState, seen: nu
   if (!tested || !probation || ledger.evidence.get(turn.tests)?.decision) return undefined;
   const pair = pairOf(ledger, turn);
   const pairs = pair ? [...tested.pairs, pair] : tested.pairs;
-  const evidence = context.judge(probation.level, pairs, tested.turns);
+  const isPolicy = (id: string) => !!ledger.changes.get(id)?.policy;
+  const kin = [...ledger.pairs.keys()].filter((id) => isPolicy(id) === isPolicy(probation.id));
+  const place = kin.indexOf(probation.id) + 1;
+  const evidence = context.judge(probation.level, { pairs, turns: tested.turns, place });
   return evidence && { type: "pair", level: ledger.setup.name, turn: turn.turn, seen, tests: turn.tests, ...(pair ? { counts: true } : {}), evidence }; // prettier-ignore
 }
 

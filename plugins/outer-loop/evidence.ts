@@ -1,10 +1,17 @@
-import type { Evidence, Outcome, Pair, TaskChange, Trial, View } from "../../core/index.ts";
+import type { Evidence, Outcome, Pair, TaskChange, Test, Trial, View } from "../../core/index.ts";
 import { distance } from "../../kit/index.ts";
 import { mean, median, studentT, variance } from "../../kit/stats.ts";
 
 /** Bets of the mixture: what share of the wealth stands on each pair. */
 const bets = [0.25, 0.5, 0.75, 0.95];
-const keepAt = Math.log(10);
+/**
+ * How much wealth keeps the change tested in this place: 10, 30, 60, 100, 150 …
+ * A run tests nobody knows how many changes, so the error of 0.2 that it may
+ * make in all is spent as 0.2 / (n (n + 1)) on the n-th: however many follow,
+ * the sum never exceeds 0.2 (alpha spending; Tian and Ramdas, Online control of
+ * the familywise error rate, 2021, section 2).
+ */
+export const wealthToKeep = (place: number): number => 5 * place * (place + 1);
 const dropAt = Math.log(5);
 const leastPairs = 5;
 const mostPairs = 40;
@@ -21,14 +28,15 @@ const stepGuard = 0.005;
  * with d = loss without - loss with, phi = tanh(d / median |d| of the earlier
  * pairs) lies in [-1, 1] and has mean zero where the change does nothing;
  * wealth = mean over the bets l of the product of 1 + l phi is then a
- * martingale, so it ever reaches 10 with a probability of at most 1/10 (Ville),
+ * martingale, so it ever reaches W with a probability of at most 1/W (Ville),
  * whenever one looks. One crashed side counts as a full loss, both as nothing;
- * so do copies of known points. Keep when the wealth for it ever reached 10,
- * with 5 pairs or more and steps of at least a quarter of the control's;
+ * so do copies of known points. Keep when the wealth for it ever reached that
+ * of its place, with 5 pairs or more and steps of at least a quarter of the control's;
  * revert when the wealth against it reached 5, which is looked at first;
  * undecided after 40 pairs or 80 turns. What was decided stays decided.
  */
-export function judge(pairs: readonly Pair[], turns: number, target: View): Evidence {
+export function judge({ pairs, turns, place }: Test, target: View): Evidence {
+  const keepAt = Math.log(wealthToKeep(place));
   const wealth = bets.map(() => 0);
   const against = bets.map(() => 0);
   const differences: number[] = [];
@@ -60,6 +68,7 @@ export function judge(pairs: readonly Pair[], turns: number, target: View): Evid
     turns,
     logWith: logMean(wealth),
     logAgainst: logMean(against),
+    needed: wealthToKeep(place),
     ...(ratios.length > 0 ? { stepRatio: median(ratios) } : {}),
     ...(differences.length > 1 ? { effect: interval(differences) } : {}),
     ...(decision ? { decision } : {}),

@@ -65,7 +65,7 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       return refused === undefined ? { candidate } : { refused };
     },
     fallback: ({ view }) => ({ of: loopBelow(view, given.of)?.level ?? "" }),
-    judge: (pairs, turns, target) => judge(pairs, turns, target),
+    judge,
     apply(taps) {
       taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);

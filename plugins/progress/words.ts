@@ -55,13 +55,13 @@ export function changeText(change: ArmChange): string {
 }
 
 /** `7 pairs, evidence 3.4 of 10, leaning helps` */
-export function evidenceText({ pairs, turns, logWith, logAgainst, decision }: Evidence): string {
+export function evidenceText({ pairs, turns, logWith, logAgainst, needed, decision }: Evidence): string {
   if (pairs === 0) return `no effect in ${turns} ${turns === 1 ? "turn" : "turns"}`;
   const isFor = logWith >= logAgainst;
   const value = Math.exp(isFor ? logWith : logAgainst);
   const lean = value <= 1 ? "leaning nowhere" : isFor ? "leaning helps" : "leaning harms";
   const end = decision === undefined ? lean : words[decision];
-  return `${pairs} ${pairs === 1 ? "pair" : "pairs"}, evidence ${value < 100 ? value.toFixed(1) : Math.round(value)} of ${isFor ? 10 : 5}, ${end}`;
+  return `${pairs} ${pairs === 1 ? "pair" : "pairs"}, evidence ${value < 100 ? value.toFixed(1) : Math.round(value)} of ${isFor ? needed : 5}, ${end}`;
 }
 
 /** Which mechanisms touched a trial, and how. */

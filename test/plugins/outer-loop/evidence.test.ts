@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Pair, Space, Trial, View } from "../../../core/index.ts";
-import { judge } from "../../../plugins/outer-loop/evidence.ts";
+import { judge as judgeTest } from "../../../plugins/outer-loop/evidence.ts";
 import { predict, type Prediction } from "../../../examples/karpathy-surrogate/objective.ts";
 import { space as surrogate } from "../../../examples/karpathy-surrogate/space.ts";
 import { defaults, localMove, normal, streamOf, valuesKey, type Values } from "../../../kit/index.ts";
@@ -26,6 +26,7 @@ const pair = (without: number | undefined, withIt: number | undefined, extra: Pa
 });
 /** The mean bet after no evidence, times phi: what one more pair is worth where the wealth of all bets is alike. */
 const mixed = (phi: number): number => ((0.25 + 0.5 + 0.75 + 0.95) / 4) * phi;
+const judge = (pairs: readonly Pair[], turns: number, target: View, place = 1) => judgeTest({ pairs, turns, place }, target); // prettier-ignore
 const pairs = (differences: readonly number[]): Pair[] => differences.map((difference) => pair(1 + difference, 1)); // prettier-ignore
 
 describe("the evidence of pairs", () => {
