@@ -96,15 +96,18 @@ export interface Policy {
   strategy: string;
 }
 
-/** `standing` of code: what its admission showed (`live`: it changes decisions of this run; `spoken`: advice only; `waiting`: not needed yet). */
 export type MechanismSource = { from: "plugin"; name: string } | Generated;
-export type Generated = {
+
+/** The file of a mechanism that was written for this run. What follows `idea` is added by its admission: the hooks that it taps, its options with their defaults, and whether it changes decisions of this run (`live`), only gives advice (`spoken`), or is not needed yet (`waiting`). */
+export interface Generated {
   from: "code";
   name: string;
   code: string;
   idea: string;
+  taps?: readonly string[];
+  options?: object;
   standing?: "live" | "spoken" | "waiting";
-};
+}
 
 /** A candidate on its way through propose. */
 export interface Draft<C> {
@@ -211,6 +214,8 @@ export interface View<C = unknown> {
   readonly inForce: readonly string[];
   /** Names of the mechanisms that may be installed. */
   readonly catalogue: readonly string[];
+  /** Names of generated mechanisms that failed too often and are left out. */
+  readonly struck: readonly string[];
   /** Inner loops; undefined above. */
   readonly space?: Space;
   readonly objective: Objective;

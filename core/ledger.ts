@@ -150,6 +150,7 @@ export class Ledger<C = unknown> {
       budget: { trials: this.budget.limits.trials ?? Infinity, used: this.budget.used("trials") },
       inForce: this.mechanisms,
       catalogue: setup.catalogue,
+      struck: [...this.struck],
       space: setup.space,
       objective: setup.objective,
       baseline: this.#accepted.get(0)?.value,

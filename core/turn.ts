@@ -41,7 +41,7 @@ export const armWith = <C>({ ledger, arms }: TurnContext<C>, ids: readonly strin
 const openTo = <C>(ledger: Ledger<C>, segment: SegmentState): Probation[] =>
   segment.probation.filter(
     ({ id, of, always }) =>
-      of === ledger.setup.name && !always && !ledger.evidence.get(id)?.decision && !ledger.inForce.includes(id),
+      of === ledger.setup.name && !always && !ledger.evidence.get(id)?.decision && !ledger.inForce.includes(id) && !ledger.struck.has(id), // prettier-ignore
   );
 
 /**

@@ -6,3 +6,5 @@ export * from "./stats.ts";
 export * from "./mechanism.ts";
 export * from "./moves.ts";
 export * from "./designs.ts";
+export * from "./linear.ts";
+export * from "./gaussian-process.ts";

@@ -50,30 +50,37 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
         const state = taps.state(() => definition.init(space, options), definition.reflect.bind(definition));
         if (brief)
           taps.propose("BRIEF", (draft, turn) => {
-            const text = brief.call(definition, state.value, turn);
+            const text = now(brief.call(definition, state.value, turn), "brief");
             return text === undefined ? undefined : { ...draft, brief: [...draft.brief, { from: name, text }] };
           });
         if (propose)
           taps.propose("TURN", (draft, turn) => {
-            const candidate = draft.candidate === undefined ? propose.call(definition, state.value, turn) : undefined;
+            const candidate = draft.candidate === undefined ? now(propose.call(definition, state.value, turn), "propose") : undefined; // prettier-ignore
             return candidate === undefined ? undefined : { ...draft, candidate, by: name };
           });
         if (refine)
           taps.propose("SHAPE", (draft, turn) => {
             if (draft.candidate === undefined || draft.refused !== undefined) return undefined;
-            const answer = refine.call(definition, state.value, draft as Draft<C> & { candidate: C }, turn);
+            const answer = now(refine.call(definition, state.value, draft as Draft<C> & { candidate: C }, turn), "refine"); // prettier-ignore
             if (answer === undefined) return undefined;
             return isRefusal(answer) ? { ...draft, refused: answer.refuse } : { ...draft, candidate: answer };
           });
         if (prune)
           taps.progress((trial, progress, view) =>
-            prune.call(definition, state.value, trial, progress, view) ? "stop" : undefined,
+            now(prune.call(definition, state.value, trial, progress, view), "prune") ? "stop" : undefined,
           );
         if (select)
-          taps.select((verdict, trial, judging) => select.call(definition, state.value, verdict, trial, judging));
+          taps.select((verdict, trial, judging) => now(select.call(definition, state.value, verdict, trial, judging), "select")); // prettier-ignore
       },
     };
   };
+}
+
+/** A promise would pass for an answer and be none. */
+function now<T>(answer: T, method: string): T {
+  if (typeof answer === "object" && answer !== null && "then" in answer)
+    throw new TypeError(`${method} answered with a promise: mechanisms answer at once`);
+  return answer;
 }
 
 const isRefusal = (answer: unknown): answer is { refuse: string } =>

@@ -181,6 +181,19 @@ function stepOf(domain: Domain, from: Value, to: Value): number {
   return Math.abs((encode(domain, to)[0] ?? 0) - (encode(domain, from)[0] ?? 0));
 }
 
+/** A point as numbers in [0, 1], the same count for every point of the space: numbers by `encode`, other choices a cell each, what is inactive in the middle. */
+export function coordinates(space: Space, values: Values): number[] {
+  return Object.entries(space.parameters).flatMap(([name, parameter]) => {
+    const value = values[name];
+    if (parameter.type === "choice" && !parameter.ordered)
+      return parameter.values.map((one) => (value !== undefined && same(one, value) ? 1 : 0));
+    return value === undefined ? Array.from({ length: dimensions(parameter) }, () => 0.5) : encode(parameter, value);
+  });
+}
+
+/** Names of the parameters that two points have otherwise. */
+export const changed = (from: Values, to: Values): string[] => [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((name) => !same(from[name], to[name])); // prettier-ignore
+
 /** Equal for equal points, whatever the order of their values. */
 export const valuesKey = (values: Values): string => canonical(values);
 

@@ -1,5 +1,7 @@
-import type { ArmChange, Evidence, Level, Outcome, Plugin, Turn, Verdict, View } from "../../core/index.ts";
+import type { ArmChange, Evidence, Level, Outcome, Plugin, TaskChange, Turn, Verdict, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
+import type { Admission } from "../sandbox/index.ts";
+import { admit, generated, problemText, Sandbox, TypeCheck } from "../sandbox/index.ts";
 import { judge } from "./evidence.ts";
 import { mechanismChanges } from "./mechanism-changes.ts";
 import { policyChanges, policyProblem } from "./policy-changes.ts";
@@ -43,6 +45,11 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
   const options = { ...given } as OuterLoopOptions & { every: number; probation: boolean; plugins: readonly Plugin[] };
   const changes = given.changes ?? "mechanisms";
   const propose = changes === "policy" ? policyChanges : mechanismChanges;
+  const [sandbox, types] = [new Sandbox(), new TypeCheck()];
+  const check = (code: string, target: View): Promise<Admission> => {
+    const { space = { parameters: {} }, objective } = target;
+    return admit({ sandbox, types }, code, { space, objective, view: target as View<TaskChange> });
+  };
   return {
     name: given.name ?? (changes === "policy" ? "policy" : "research"),
     contract: 1,
@@ -66,13 +73,28 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
     },
     fallback: ({ view }) => ({ of: loopBelow(view, given.of)?.level ?? "" }),
     judge,
+    generate: (name, source) => generated(sandbox, name, source),
+    async close() {
+      types.close();
+      await sandbox.close();
+    },
     apply(taps) {
       taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
         if (draft.candidate || !target) return undefined;
-        const chosen = pickByBandit(propose(target), target.evidence, turn.random);
+        const chosen = pickByBandit(propose(target, turn.view), target.evidence, turn.random);
         if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
         return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
+      });
+      taps.propose("GUARD", async (draft, turn: Turn<ArmChange>) => {
+        const { install, of } = draft.candidate ?? {};
+        const target = loopBelow(turn.view, of);
+        if (install?.from !== "code" || install.standing || !target || draft.refused !== undefined) return undefined;
+        const { code } = install;
+        const { admission } = await turn.once("admission", { code }, async () => ({ code, idea: install.idea, admission: await check(code, target) })); // prettier-ignore
+        const { name, taps: tapped, options: defaults, standing, problems } = admission;
+        if (!standing) return { ...draft, refused: problems.map(problemText).join("; ") };
+        return { ...draft, candidate: { ...draft.candidate, of: target.level, install: { ...install, name, taps: tapped, options: defaults, standing } } }; // prettier-ignore
       });
       taps.evaluate(async (trial, evaluation): Promise<Outcome | undefined> => {
         if (!evaluation.below) return undefined;
@@ -89,7 +111,9 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
         const change = trial.candidate as ArmChange;
         if (isEmpty(change)) return { decision: "undecided", reason: "a segment without a change" };
         if (!options.probation) return { decision: "keep", reason: "in force at once: probation is off" };
-        return verdictOf(loopBelow(judging, change.of)?.evidence.get(changeId(change)));
+        const target = loopBelow(judging, change.of);
+        if (target?.struck.includes(changeId(change))) return { decision: "revert", reason: "it failed in its calls" };
+        return verdictOf(target?.evidence.get(changeId(change)));
       });
     },
   };
@@ -104,6 +128,7 @@ function loopBelow(view: View, name: string | undefined): View | undefined {
 
 function refusal({ policy, install, remove }: ArmChange, target: View): string | undefined {
   if (policy) return policyProblem(policy, target);
+  if (install?.from === "code" && target.evidence.get(changeId({ of: target.level, install }))?.decision) return `${install.name} was tested before`; // prettier-ignore
   if (install?.from === "plugin") {
     if (!target.catalogue.includes(install.name)) return `${install.name} is not in the catalogue`;
     if (target.inForce.includes(install.name)) return `${install.name} is in force already`;

@@ -1,0 +1,70 @@
+/** Small dense linear algebra: vectors are arrays, matrices arrays of rows. */
+export type Matrix = readonly (readonly number[])[];
+
+/** Sum of the products of two vectors of one length. */
+export function dot(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}
+
+export const transpose = (a: Matrix): number[][] => (a[0] ?? []).map((_, column) => a.map((row) => row[column] as number)); // prettier-ignore
+
+/** The product of two matrices, or of a matrix and a column of numbers. */
+export function multiply(a: Matrix, b: Matrix): number[][] {
+  const columns = transpose(b);
+  return a.map((row) => columns.map((column) => dot(row, column)));
+}
+
+/** The lower triangle L with L Lᵀ = a, for a symmetric positive definite matrix. @throws RangeError where it is not */
+export function cholesky(a: Matrix): number[][] {
+  const lower: number[][] = [];
+  for (let i = 0; i < a.length; i++) {
+    const row: number[] = [];
+    for (let j = 0; j <= i; j++) {
+      const other = lower[j] ?? row;
+      let sum = (a[i] as readonly number[])[j] as number;
+      for (let k = 0; k < j; k++) sum -= (row[k] as number) * (other[k] as number);
+      if (i === j && !(sum > 0)) throw new RangeError("the matrix is not positive definite");
+      row.push(i === j ? Math.sqrt(sum) : sum / (other[j] as number));
+    }
+    lower.push(row);
+  }
+  return lower;
+}
+
+/** x with L x = b, for a lower triangle L. */
+export function solveLower(lower: Matrix, b: readonly number[]): number[] {
+  const x: number[] = [];
+  for (let i = 0; i < b.length; i++) {
+    const row = lower[i] as readonly number[];
+    let sum = b[i] as number;
+    for (let k = 0; k < i; k++) sum -= (row[k] as number) * (x[k] as number);
+    x.push(sum / (row[i] as number));
+  }
+  return x;
+}
+
+/** x with Lᵀ x = b, for a lower triangle L. */
+export function solveUpper(lower: Matrix, b: readonly number[]): number[] {
+  const x = [...b];
+  for (let i = b.length - 1; i >= 0; i--) {
+    let sum = b[i] as number;
+    for (let k = i + 1; k < b.length; k++) sum -= ((lower[k] as readonly number[])[i] as number) * (x[k] as number);
+    x[i] = sum / ((lower[i] as readonly number[])[i] as number);
+  }
+  return x;
+}
+
+/** x with a x = b, for a symmetric positive definite matrix. @throws RangeError where it is not */
+export function solve(a: Matrix, b: readonly number[]): number[] {
+  const lower = cholesky(a);
+  return solveUpper(lower, solveLower(lower, b));
+}
+
+/** Weights w that make |x w - y|² + ridge |w|² least: a linear fit, one row of `x` for each of `y`. */
+export function leastSquares(x: Matrix, y: readonly number[], ridge = 1e-9): number[] {
+  const columns = transpose(x);
+  const normal = columns.map((a, i) => columns.map((b, j) => dot(a, b) + (i === j ? ridge : 0)));
+  return solve(normal, columns.map((column) => dot(column, y))); // prettier-ignore
+}

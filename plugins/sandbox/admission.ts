@@ -1,0 +1,136 @@
+import type { Generated, Objective, Space, TaskChange, View } from "../../core/index.ts";
+import { isObject } from "../../core/index.ts";
+import { GuestFailure, Machine } from "./machine.ts";
+import { rehearse, type Rehearsal } from "./rehearsal.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { checks, scan, type Check, type Problem } from "./scan.ts";
+import { ownTrace, madeUpTraces, type Trace } from "./trace.ts";
+import type { TypeCheck } from "./type-check.ts";
+
+/** What the line of checks says of a file: let in with its standing, or refused with the first check's problems. */
+export interface Admission {
+  name: string;
+  standing?: Generated["standing"];
+  /** The file's own account, completed: the hooks that it taps and its options with their defaults. */
+  taps?: readonly string[];
+  options?: object;
+  passed: readonly Check[];
+  problems: readonly Problem[];
+  /** Turns of this run and of made-up searches in which it did something, of those it was asked in. */
+  acted: { own: [number, number]; shipped: [number, number] };
+}
+
+/** A mechanism that refuses a larger share of the drafts leaves the search to the fallback. */
+const mostRefused = 0.8;
+/** Of the points that it makes itself so many may be known ones. */
+const mostStale = 0.5;
+const leastMade = 5;
+
+/** Checks a generated file from its characters to its effect on a search. Costs no trial and no call of a model. */
+export async function admit(
+  { sandbox, types }: { sandbox: Sandbox; types: TypeCheck },
+  code: string,
+  { space, objective, view }: { space: Space; objective: Objective; view?: View<TaskChange> },
+): Promise<Admission> {
+  const found: Admission = { name: "unnamed", passed: [], problems: [], acted: { own: [0, 0], shipped: [0, 0] } };
+  const refused = (problems: readonly Problem[]): Admission => {
+    const at = Math.min(...problems.map(({ check }) => checks.indexOf(check)));
+    return { ...found, passed: checks.slice(0, at), problems };
+  };
+  const form = scan(code);
+  if (form.length > 0) return refused(form);
+  const typed = await types.problems(code);
+  if (typed.length > 0) return refused(typed);
+  const described = await describe(sandbox, code, { space, objective });
+  if ("check" in described) return refused([described]);
+  Object.assign(found, described);
+  const source: Generated = {
+    from: "code",
+    name: found.name,
+    code,
+    idea: "",
+    taps: found.taps,
+    options: found.options,
+  };
+  const own = view ? [ownTrace(view)] : [];
+  const shipped = madeUpTraces(space, objective);
+  const seen: [Trace, Rehearsal][] = [];
+  for (const trace of [...own, ...shipped]) {
+    const rehearsal = await rehearse(sandbox, source, trace, { probing: true });
+    if (rehearsal.problem) return refused([rehearsal.problem]);
+    seen.push([trace, rehearsal]);
+  }
+  for (const [trace, first] of seen.slice(0, 2)) {
+    const again = await repeated(sandbox, source, { ...trace, advance: undefined }, first);
+    if (again) return refused([again]);
+  }
+  const told = conduct(seen.map(([, rehearsal]) => rehearsal));
+  if (told) return refused([told]);
+  const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [rehearsals.reduce((total, { acted }) => total + acted, 0), rehearsals.reduce((total, { turns }) => total + turns, 0)]; // prettier-ignore
+  const all = seen.map(([, rehearsal]) => rehearsal);
+  found.acted = { own: sum(all.slice(0, own.length)), shipped: sum(all.slice(own.length)) };
+  const spoke = all.some((rehearsal) => rehearsal.spoke > 0);
+  const standing = found.acted.own[0] > 0 || (own.length === 0 && found.acted.shipped[0] > 0) ? "live" : found.acted.shipped[0] > 0 ? "waiting" : spoke ? "spoken" : undefined; // prettier-ignore
+  if (!standing) return refused([{ check: "live", message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft` }]); // prettier-ignore
+  return { ...found, standing, passed: checks };
+}
+
+type Described = Pick<Admission, "name" | "taps" | "options">;
+
+/** Loads the file and starts it once, with the defaults of its options. */
+async function describe(
+  sandbox: Sandbox,
+  code: string,
+  { space, objective }: { space: Space; objective: Objective },
+): Promise<Described | Problem> {
+  // prettier-ignore
+  const start = { level: "inner", seed: "admission", space: { parameters: space.parameters }, objective };
+  const bare = new Machine(sandbox, code, start);
+  try {
+    const { name, kinds, schema, taps } = await bare.describe();
+    if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) return { check: "contract", message: `its name is ${JSON.stringify(name.slice(0, 60))}: small letters, digits and hyphens are allowed, 40 at most` }; // prettier-ignore
+    if (!kinds.includes("task")) return { check: "contract", message: "it shapes no loop whose candidates are changes to the task" }; // prettier-ignore
+    if (taps.includes("propose:SOURCE")) return { check: "contract", message: "a mechanism takes a turn at TURN; SOURCE is the proposer's place" }; // prettier-ignore
+    if (!taps.some((tap) => tap.startsWith("propose:"))) return { check: "contract", message: "it only judges or stops: without brief, propose or refine no pair can tell its worth" }; // prettier-ignore
+    const options = optionsOf(schema);
+    const machine = new Machine(sandbox, code, { ...start, options });
+    await machine.call(() => ({ do: "probe" }), undefined, { fuel: 1000, patienceMs: 10_000 });
+    await machine.drop();
+    return { name, taps, options };
+  } catch (error) {
+    const check = error instanceof GuestFailure && !["error", "gone"].includes(error.kind) ? "limits" : "loads";
+    return { check, message: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await bare.drop();
+  }
+}
+
+/** The defaults that a schema names; it comes from the guest, so nothing here compiles it. */
+function optionsOf(schema: unknown): object {
+  const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
+  return Object.fromEntries(Object.entries(properties).flatMap(([key, one]) => (isObject(one) && "default" in one ? [[key, one.default]] : []))); // prettier-ignore
+}
+
+/** Twice the same calls, then with fewer calls between: the answers must not differ. */
+async function repeated(
+  sandbox: Sandbox,
+  source: Generated,
+  trace: Trace,
+  first: Rehearsal,
+): Promise<Problem | undefined> {
+  // prettier-ignore
+  const differs = (other: Rehearsal) => [...other.answers].find(([turn, answer]) => first.answers.get(turn) !== answer);
+  const again = differs(await rehearse(sandbox, source, trace));
+  if (again) return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${again[0]}` }; // prettier-ignore
+  const sparse = differs(await rehearse(sandbox, source, trace, { sparsely: true }));
+  return sparse && { check: "state", message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect` }; // prettier-ignore
+}
+
+/** What a mechanism must not do all the time. */
+function conduct(all: readonly Rehearsal[]): Problem | undefined {
+  const total = (key: "refused" | "turns" | "made" | "stale"): number => all.reduce((sum, one) => sum + one[key], 0);
+  const [refused, turns, made, stale] = [total("refused"), total("turns"), total("made"), total("stale")];
+  if (refused > mostRefused * turns) return { check: "contract", message: `it refused ${refused} of ${turns} drafts: what refuses nearly everything leaves the search to chance` }; // prettier-ignore
+  if (made >= leastMade && stale > mostStale * made) return { check: "contract", message: `${stale} of the ${made} points that it made had been tried before: a known point teaches nothing` }; // prettier-ignore
+  return undefined;
+}

@@ -1,0 +1,139 @@
+import type { Draft, Generated, Plugin, TaskChange, Turn, Values, Verdict, View } from "../../core/index.ts";
+import { digest, FinalStrike, isObject } from "../../core/index.ts";
+import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
+import type { Head, Message, TapName } from "./protocol.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+const stages = ["BRIEF", "TURN", "SOURCE", "SHAPE", "GUARD"] as const;
+const longestReason = 500;
+const longestAdvice = 2000;
+
+/**
+ * A generated mechanism as a plugin: its file runs in a machine of its own, and
+ * what it answers is checked here before it counts. A call that fails is
+ * recorded, so that a replay fails there too, and is thrown: the hooks count it.
+ */
+export function generated(sandbox: Sandbox, name: string, source: Generated): Plugin {
+  const taps = (source.taps ?? [...stages.map((stage) => `propose:${stage}`), "progress", "select"]) as TapName[];
+  return {
+    name,
+    contract: 1,
+    role: "mechanism",
+    origin: "generated",
+    apply(arm) {
+      const { level, seed, objective } = arm;
+      const space = { parameters: arm.space?.parameters ?? {} }; // constraints are functions: they stay here
+      const start = { level, seed, objective, space, options: source.options };
+      const state = arm.state(
+        () => new Machine(sandbox, source.code, start),
+        (machine, trial, view) => {
+          machine.note(trial, view);
+          return machine;
+        },
+      );
+      for (const stage of stages) {
+        const tap: TapName = `propose:${stage}`;
+        if (!taps.includes(tap)) continue;
+        arm.propose(stage, async (draft: Draft<TaskChange>, turn: Turn<TaskChange>) => {
+          const draws = [turn.random(), turn.random()].map((draw) => Math.floor(draw * 2 ** 32));
+          const { number, parent, refused } = turn;
+          const message = (head: Partial<Head>): Message => ({ do: "propose", tap, head, draft, turn: { number, parent: parent.id, refused, draws } }); // prettier-ignore
+          const request = { mechanism: name, tap, draws, draft: digest(JSON.stringify(draft)) };
+          const allowance = stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine;
+          const answer = await recorded(turn, request, () => ask(state.value, message, turn.view, allowance));
+          return answer === undefined ? undefined : draftOf(answer, draft, name);
+        });
+      }
+      if (taps.includes("progress"))
+        arm.progress(async (trial, progress, view: View) => {
+          const answer = await ask(state.value, (head) => ({ do: "progress", head, trial, progress }), view, allowed.decide); // prettier-ignore
+          if (answer !== undefined && answer !== "stop") throw new TypeError(`progress answered ${shown(answer)}: "stop" or nothing is allowed`); // prettier-ignore
+          return answer;
+        });
+      if (taps.includes("select"))
+        arm.select(async (verdict, trial, judging) => {
+          const request = { mechanism: name, tap: "select", verdict: digest(JSON.stringify(verdict)) };
+          const message = (head: Partial<Head>): Message => ({ do: "select", head, trial, verdict });
+          const answer = await recorded(judging, request, () => ask(state.value, message, judging, allowed.decide));
+          return answer === undefined ? undefined : verdictOf(answer, verdict);
+        });
+    },
+  };
+}
+
+async function ask(
+  machine: Machine,
+  message: (head: Partial<Head>) => Message,
+  view: View,
+  allowance: Allowance,
+): Promise<unknown> {
+  // prettier-ignore
+  try {
+    return await machine.call(message, view, allowance);
+  } catch (error) {
+    throw error instanceof GuestFailure && error.isFinal ? new FinalStrike(error.message) : error;
+  }
+}
+
+/** Only failures are recorded: whether a call ends in one may hang on time and memory, what it answers does not. */
+async function recorded(
+  recorder: Pick<Turn<unknown>, "once">,
+  request: object,
+  run: () => Promise<unknown>,
+): Promise<unknown> {
+  // prettier-ignore
+  let answer: unknown;
+  const failure = await recorder.once("failure", request, async () => {
+    try {
+      answer = await run();
+      return undefined;
+    } catch (error) {
+      return { reason: error instanceof Error ? error.message : String(error), final: error instanceof FinalStrike };
+    }
+  });
+  if (failure) throw failure.final ? new FinalStrike(failure.reason) : new Error(failure.reason);
+  return answer;
+}
+
+const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+
+/** What a guest's draft may change of the one it was given: the values, a refusal, a word to who reads. @throws TypeError */
+export function draftOf(answer: unknown, draft: Draft<TaskChange>, name: string): Draft<TaskChange> {
+  if (!isObject(answer)) throw new TypeError(`a draft was expected, not ${shown(answer)}`);
+  const { candidate, refused, brief, hypothesis } = answer;
+  if (refused !== undefined && draft.refused === undefined) {
+    if (typeof refused !== "string") throw new TypeError(`a refusal is a text, not ${shown(refused)}`);
+    return { ...draft, refused: refused.slice(0, longestReason) };
+  }
+  const next = { ...draft };
+  if (Array.isArray(brief) && brief.length > draft.brief.length) {
+    const [said] = brief.slice(draft.brief.length) as { text?: unknown }[];
+    if (typeof said?.text !== "string") throw new TypeError(`a brief is a text, not ${shown(said)}`);
+    next.brief = [...draft.brief, { from: name, text: said.text.slice(0, longestAdvice) }];
+  }
+  if (candidate === undefined) return next;
+  if (!isObject(candidate)) throw new TypeError(`a candidate is { values }, not ${shown(candidate)}`);
+  if (draft.candidate === undefined) next.by = name;
+  if (typeof hypothesis === "string") next.hypothesis = hypothesis.slice(0, longestReason);
+  if (candidate.values !== undefined) next.candidate = { ...draft.candidate, values: valuesOf(candidate.values) };
+  return next;
+}
+
+function valuesOf(values: unknown): Values {
+  if (!isObject(values)) throw new TypeError(`values are an object, not ${shown(values)}`);
+  for (const [key, value] of Object.entries(values)) {
+    if (["__proto__", "constructor", "prototype"].includes(key)) throw new TypeError(`${key} is no parameter`);
+    if (!isValue(value)) throw new TypeError(`${key} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`); // prettier-ignore
+  }
+  return values as Values;
+}
+
+const isValue = (value: unknown): boolean => Array.isArray(value) ? value.length <= 64 && value.every(isValue) : ["number", "string", "boolean"].includes(typeof value); // prettier-ignore
+
+export function verdictOf(answer: unknown, verdict: Verdict): Verdict {
+  if (!isObject(answer)) throw new TypeError(`a verdict was expected, not ${shown(answer)}`);
+  const { decision, reason } = answer;
+  if (decision !== "keep" && decision !== "discard" && decision !== "repeat")
+    throw new TypeError(`a decision is keep, discard or repeat, not ${shown(decision)}`);
+  return { ...verdict, decision, reason: typeof reason === "string" ? reason.slice(0, longestReason) : verdict.reason };
+}
