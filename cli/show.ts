@@ -40,6 +40,7 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
   const { id, candidate, parent, repeatOf, verdict, outcome, seed, arm, tests, side } = trial;
   const before = (ledger.trial(parent) as Trial<TaskChange> | undefined)?.candidate.values ?? {};
   const other = tests === undefined ? undefined : ledger.turns.get(trial.turn)?.trials.find((one) => one !== id);
+  const isMechanism = (tap: string): boolean => [...ledger.mechanisms, ...ledger.setup.catalogue, ...ledger.evidence.keys()].includes(tap); // prettier-ignore
   return [
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
@@ -48,7 +49,7 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
     ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),
     ...(tests === undefined ? [] : [`tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`]), // prettier-ignore
-    ...trial.touches.map(({ tap, hook, did, detail }) => `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}`),
+    ...trial.touches.map((touch) => touchLine(touch, isMechanism(touch.tap))),
     ...(outcome?.status === "measured" ? [`metrics: ${JSON.stringify(outcome.metrics)}`] : outcome && "reason" in outcome ? [`${outcome.status}: ${outcome.reason}`] : []), // prettier-ignore
     ...(outcome
       ? [
@@ -58,6 +59,12 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
   ];
 }
 
+/** What a mechanism did, and what would have been without it. */
+function touchLine({ tap, hook, did, detail, instead }: Trial["touches"][number], isMechanism: boolean): string {
+  const without = instead !== undefined ? `; without it: ${JSON.stringify(instead)}` : did === "proposed" && isMechanism ? "; the proposer was not called" : ""; // prettier-ignore
+  return `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}${without}`;
+}
+
 function armLines(trial: Trial<ArmChange>, ledgers: readonly Ledger[]): string[] {
   const { id, candidate, hypothesis, verdict } = trial;
   const evidence = ledgers.find((one) => one.setup.name === candidate.of)?.evidence.get(changeId(candidate));
@@ -65,6 +72,6 @@ function armLines(trial: Trial<ArmChange>, ledgers: readonly Ledger[]): string[]
     `trial ${id}: tests ${changeText(candidate)} in ${candidate.of}${hypothesis ? ` (${hypothesis})` : ""}`,
     verdict ? `${verdict.decision}: ${verdict.reason}` : "under way",
     ...(evidence ? [`evidence so far: ${evidenceText(evidence)}`] : []),
-    ...trial.touches.map(({ tap, hook, did, detail }) => `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}`),
+    ...trial.touches.map((touch) => touchLine(touch, false)),
   ];
 }

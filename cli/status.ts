@@ -24,12 +24,12 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
         value: incumbent.value,
         candidate: incumbent.trial.candidate,
       };
-      console.log(JSON.stringify({ run: basename(folder), state, budget: inner?.budget, baseline: inner?.baseline, noiseFloor: inner?.noiseFloor, best, mechanisms: inner ? workOf(inner) : [] })); // prettier-ignore
+      console.log(JSON.stringify({ run: basename(folder), state, budget: inner?.budget, baseline: inner?.baseline, noiseFloor: inner?.noiseFloor, best, mechanisms: inner ? workOf(inner, facts) : [] })); // prettier-ignore
       return;
     }
     const slots = views[0]?.pending.length ?? 1;
     for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) console.log(line);
     if (views[0] && views[0].trials.length > 0)
-      for (const line of summaryLines(views, state).slice(1)) console.log(line);
+      for (const line of summaryLines(views, state, facts).slice(1)) console.log(line);
   },
 };

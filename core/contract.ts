@@ -330,6 +330,8 @@ export interface Plugin {
   readonly proposes?: boolean;
   /** `generated`: what fails in it is contained and counted. */
   readonly origin?: "generated";
+  /** Ticks of its interpreter that a generated plugin has used so far. */
+  fuel?(): number;
   /** Once per run; side effects (servers, workers, clients) belong here, and end in `close`. */
   open?(run: Run): Promise<void>;
   close?(reason: string): Promise<void>;

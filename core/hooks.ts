@@ -25,6 +25,7 @@ export interface Hooks<C> {
 export interface TapCost {
   calls: number;
   ms: number;
+  fuel?: number;
 }
 
 /** Who watches the taps of an arm: the level that it belongs to. */
@@ -95,6 +96,7 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
     } finally {
       cost.calls++;
       cost.ms += performance.now() - started;
+      if (plugin.fuel) cost.fuel = plugin.fuel();
     }
   };
 }

@@ -134,7 +134,8 @@ export async function execute(
     const earlier = workedMs(journal.recorded);
     const started = Date.now();
     const write = (fact: Omit<Entry, "level"> & { level?: string; type: string }): Fact => {
-      const written = journal.append(fact);
+      const isOuter = fact.type === "verdict" && fact.level !== stack.ledgers[0]?.setup.name; // now and then: a killed run's costs are known too
+      const written = journal.append(isOuter ? { ...fact, volatile: { taps: Object.fromEntries(stack.costs) } } : fact);
       stack.fold(written);
       for (const listener of listeners) notify(listener, written, listeners);
       return written;

@@ -7,10 +7,10 @@ const lines = (path: string): number => readFileSync(root + path, "utf8").split(
 const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { cwd: root, encoding: "utf8" }).trim().split("\n"); // prettier-ignore
 
 describe("the house", () => {
-  it("has a core of at most 12 files and 2,400 lines", () => {
+  it("has a core of at most 12 files and 2,500 lines", () => {
     const files = readdirSync(`${root}core`);
     expect(files.length).toBeLessThanOrEqual(12);
-    expect(files.reduce((sum, file) => sum + lines(`core/${file}`), 0)).toBeLessThanOrEqual(2400);
+    expect(files.reduce((sum, file) => sum + lines(`core/${file}`), 0)).toBeLessThanOrEqual(2500);
   });
 
   it("has no source file of more than 500 lines", () => {

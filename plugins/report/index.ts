@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
 import type { Plugin, TaskChange, View } from "../../core/index.ts";
-import { messageOf, writeAtomically } from "../../core/index.ts";
+import { journalFile, messageOf, readJournal, writeAtomically } from "../../core/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
 import { resultsTable } from "./results.ts";
 import { summaryLines } from "./summary.ts";
@@ -37,7 +37,7 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
       finish = async () => {
         if (inner().trials.length === 0) return;
         write();
-        const lines = reason === "" ? [] : summaryLines(config.levels.map(({ name }) => run.view(name)), reason); // prettier-ignore
+        const lines = reason === "" ? [] : summaryLines(config.levels.map(({ name }) => run.view(name)), reason, readJournal(journalFile(run.folder)).facts); // prettier-ignore
         const best = inner().incumbent?.trial;
         const patch = config.task && best && best.id !== 0 ? await patchOf(await freezeTask(config.task, run.home, run.folder), config.task, best.candidate) : ""; // prettier-ignore
         const patchFile = join(run.folder, "best.patch");

@@ -1,41 +1,80 @@
-import type { Evidence, TaskChange, View } from "../../core/index.ts";
+import type { Evidence, Fact, TaskChange, View } from "../../core/index.ts";
 import { describeMove } from "../../kit/index.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { confirmed } from "../select-improvement/index.ts";
 import type { ArmChange, Trial } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 
-/** What a mechanism did, counted over the trials of a run. */
+/** What a mechanism did and took, counted over a run. */
 export interface Work {
   name: string;
   /** By kind of touch: in how many trials. */
   touches: Readonly<Record<string, number>>;
+  /** Calls of its taps, their milliseconds, and ticks of its interpreter where it has one. */
+  calls: number;
+  ms: number;
+  fuel?: number;
+  /** Calls that failed. */
+  strikes: number;
   evidence?: Evidence;
   inForce: boolean;
+  /** Left out for its failures. */
+  struck: boolean;
 }
 
-/** The mechanisms that are in force or were tried, with what they did. */
-export function workOf(view: View): Work[] {
-  const names = [...new Set([...view.inForce, ...view.catalogue])];
+/** `name@hash`: a mechanism that was written for the run. */
+const generatedName = /^[a-z][a-z0-9-]*@[0-9a-f]{8}$/;
+
+/** The mechanisms that are in force or were tried, with what they did; `facts` tell what they took. */
+export function workOf(view: View, facts: readonly Fact[] = []): Work[] {
+  const written = [...view.evidence.keys(), ...view.struck].filter((id) => generatedName.test(id));
+  const names = [...new Set([...view.inForce, ...view.catalogue, ...written])];
   const counts = new Map<string, Record<string, number>>(names.map((name) => [name, {}]));
   for (const trial of view.trials)
     for (const { tap, did } of trial.touches) {
       const count = counts.get(tap);
       if (count && did !== "decided") count[did] = (count[did] ?? 0) + 1;
     }
+  const costs = costsOf(view.level, facts);
   return names.map((name) => ({
     name,
     touches: counts.get(name) ?? {},
+    ...(costs.get(name) ?? { calls: 0, ms: 0 }),
+    strikes: facts.filter(({ type, level, plugin }) => type === "strike" && level === view.level && plugin === name).length, // prettier-ignore
     evidence: view.evidence.get(name),
     inForce: view.inForce.includes(name),
+    struck: view.struck.includes(name),
   }));
 }
 
-/** Of changes that do nothing so many are kept by chance: measured for the rule, and at most a tenth by its construction. */
-const falseKeeps = 0.064;
+type Cost = Pick<Work, "calls" | "ms" | "fuel">;
+
+/** What each plugin's taps took in a level: the last count of every session, all sessions together. */
+function costsOf(level: string, facts: readonly Fact[]): Map<string, Cost> {
+  const sessions: Record<string, Cost>[] = [{}];
+  for (const { type, volatile } of facts) {
+    if (type === "session") sessions.push({});
+    if (volatile?.taps) sessions[sessions.length - 1] = volatile.taps as Record<string, Cost>;
+  }
+  const total = new Map<string, Cost>();
+  for (const taps of sessions) {
+    const mine = new Map<string, Cost>();
+    for (const [key, { calls, ms, fuel }] of Object.entries(taps)) {
+      const [of, plugin = ""] = key.split(" ");
+      if (of !== level) continue;
+      const known = mine.get(plugin) ?? { calls: 0, ms: 0 };
+      mine.set(plugin, { calls: known.calls + calls, ms: known.ms + ms, ...(fuel === undefined ? {} : { fuel }) });
+    }
+    for (const [plugin, { calls, ms, fuel }] of mine) {
+      const known = total.get(plugin) ?? { calls: 0, ms: 0 };
+      total.set(plugin, { calls: known.calls + calls, ms: Math.round(known.ms + ms), ...(fuel === undefined ? {} : { fuel: (known.fuel ?? 0) + fuel }) }); // prettier-ignore
+    }
+  }
+  return total;
+}
 
 /** What a run came to, in a few lines. */
-export function summaryLines(views: readonly View[], reason: string): string[] {
+export function summaryLines(views: readonly View[], reason: string, facts: readonly Fact[] = []): string[] {
   const [inner, ...outer] = views as [View<TaskChange>, ...View[]];
   const { incumbent, baseline, objective } = inner;
   const lines = [`end: ${reason}`];
@@ -49,7 +88,7 @@ export function summaryLines(views: readonly View[], reason: string): string[] {
       `best: trial ${incumbent.trial.id}: ${describeMove(inner.trial(0)?.candidate.values ?? {}, incumbent.trial.candidate.values ?? {})}`,
     );
   }
-  lines.push(...spentLines(inner), ...mechanismLines(inner), ...testLines(outer));
+  lines.push(...spentLines(inner), ...mechanismLines(inner, facts), ...testLines(outer));
   return lines;
 }
 
@@ -73,8 +112,8 @@ function spentLines(view: View<TaskChange>): string[] {
   ];
 }
 
-function mechanismLines(view: View<TaskChange>): string[] {
-  return workOf(view).map(({ name, touches, evidence, inForce }) => {
+function mechanismLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
+  return workOf(view, facts).map(({ name, touches, calls, ms, fuel, strikes, evidence, inForce, struck }) => {
     const did = Object.entries(touches).map(([kind, times]) => `${kind} ${times}`).join(", "); // prettier-ignore
     const effect = evidence?.effect ? `, per trial ${signed(evidence.effect.mean)} (95 %: ${short(evidence.effect.low)} to ${short(evidence.effect.high)})` : ""; // prettier-ignore
     const told = evidence
@@ -82,7 +121,9 @@ function mechanismLines(view: View<TaskChange>): string[] {
       : inForce
         ? "in force from the start, not judged"
         : "not tested";
-    return `mechanism ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : evidence ? "too early" : "-"}; ${did || "touched nothing"}; ${told}`;
+    const state = struck ? `out after ${strikes} ${strikes === 1 ? "failure" : "failures"}` : inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : evidence ? "too early" : "-"; // prettier-ignore
+    const took = calls === 0 ? "" : `; ${calls} calls, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`; // prettier-ignore
+    return `mechanism ${name}: ${state}; ${did || "touched nothing"}${took}; ${told}`;
   });
 }
 
@@ -92,14 +133,14 @@ function testLines(outer: readonly View[]): string[] {
     for (const { candidate } of view.trials as Iterable<Trial<ArmChange>>)
       if (!isEmpty(candidate)) tried.set(changeId(candidate), { change: candidate, evidence: targetOf(view, candidate.of)?.evidence.get(changeId(candidate)) }); // prettier-ignore
   const policies = [...tried.values()].filter(({ change }) => change.policy);
-  const expected = (tried.size * falseKeeps).toFixed(1);
+  const expected = [...tried.values()].reduce((sum, { evidence }) => sum + (evidence ? 1 / evidence.needed : 0), 0).toFixed(2); // prettier-ignore
   return [
     ...policies.map(
       ({ change, evidence }) => `policy ${changeText(change)}: ${evidence ? evidenceText(evidence) : "no pair"}`,
     ),
     ...(tried.size > 0
       ? [
-          `${tried.size} ${tried.size === 1 ? "change was" : "changes were"} tested; were none of them any good, about ${expected} would be kept by chance`,
+          `${tried.size} ${tried.size === 1 ? "change was" : "changes were"} tested; were none of them any good, at most ${expected} would be kept by chance`,
         ]
       : []),
   ];

@@ -15,17 +15,23 @@ const longestAdvice = 2000;
  */
 export function generated(sandbox: Sandbox, name: string, source: Generated): Plugin {
   const taps = (source.taps ?? [...stages.map((stage) => `propose:${stage}`), "progress", "select"]) as TapName[];
+  const machines: Machine[] = [];
   return {
     name,
     contract: 1,
     role: "mechanism",
     origin: "generated",
+    fuel: () => machines.reduce((sum, { fuel }) => sum + fuel, 0),
     apply(arm) {
       const { level, seed, objective } = arm;
       const space = { parameters: arm.space?.parameters ?? {} }; // constraints are functions: they stay here
       const start = { level, seed, objective, space, options: source.options };
       const state = arm.state(
-        () => new Machine(sandbox, source.code, start),
+        () => {
+          const machine = new Machine(sandbox, source.code, start);
+          machines.push(machine);
+          return machine;
+        },
         (machine, trial, view) => {
           machine.note(trial, view);
           return machine;

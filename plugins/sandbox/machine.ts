@@ -1,8 +1,8 @@
 import type { Trial, View } from "../../core/index.ts";
 import { canonical } from "../../kit/index.ts";
 import type { Described, Head, Message, Start } from "./protocol.ts";
+import { limits } from "./protocol.ts";
 import type { Answer, Sandbox } from "./sandbox.ts";
-import { limits } from "./vm.ts";
 import type { Job } from "./worker.ts";
 
 /** Ticks of the engine that a call may take (a million turns of an empty loop are some 200), and how long it may take on any machine. */
@@ -61,6 +61,7 @@ export class Machine {
   describe(): Promise<Described> {
     return this.#sandbox.inOrder(async () => {
       const [answer] = await this.#sandbox.run(this.#number, [{ ...allowed.load, load: this.#code }]);
+      await this.#sandbox.drop(this.#number); // it was not started: the next call builds it again
       return valueOf(answer, "loading it", true) as Described;
     });
   }

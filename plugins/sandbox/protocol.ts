@@ -6,6 +6,9 @@ import type { Draft, Objective, Policy, Progress, Space, Trial, Verdict } from "
  * new; an interpreter of another language could stand behind it just as well.
  */
 
+/** Bytes that one mechanism may use, of heap and of stack, and characters of a message. */
+export const limits = { heap: 64 * 2 ** 20, stack: 256 * 2 ** 10, text: 64 * 2 ** 10 } as const;
+
 /** What a view holds besides its trials; the guest keeps the last one, and a message names only what changed (null: gone). */
 export interface Head {
   policy: Policy;

@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire, stripTypeScriptTypes } from "node:module";
 import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type QuickJSOptions, type Snapshot } from "quickjs-wasi"; // prettier-ignore
-
-/** Bytes that one mechanism may use, of heap and of stack, and characters of a message. */
-export const limits = { heap: 64 * 2 ** 20, stack: 256 * 2 ** 10, text: 64 * 2 ** 10 } as const;
+import { limits } from "./protocol.ts";
 
 /** Why a call has no reply. All but `error` leave the virtual machine in a state that nobody knows: it must be thrown away; `thread`: so must its thread. */
 export type FailureKind = "error" | "fuel" | "memory" | "stack" | "size" | "thread";
