@@ -16,6 +16,8 @@ const dropAt = Math.log(5);
 const leastPairs = 5;
 const mostPairs = 40;
 const mostTurns = 80;
+/** A change that made no other draft in so many turns has no effect. */
+const mostIdleTurns = 40;
 /** With a median step shorter than this share of the control's, a change is not kept: standing still looks good to a dense signal. */
 const leastStep = 0.25;
 /** Added to both steps, in shares of a parameter's range. */
@@ -33,7 +35,7 @@ const stepGuard = 0.005;
  * so do copies of known points. Keep when the wealth for it ever reached that
  * of its place, with 5 pairs or more and steps of at least a quarter of the control's;
  * revert when the wealth against it reached 5, which is looked at first;
- * undecided after 40 pairs or 80 turns. What was decided stays decided.
+ * undecided after 40 pairs, 80 turns, or 40 turns without a pair. What was decided stays decided.
  */
 export function judge({ pairs, turns, place }: Test, target: View): Evidence {
   const keepAt = Math.log(wealthToKeep(place));
@@ -62,7 +64,7 @@ export function judge({ pairs, turns, place }: Test, target: View): Evidence {
     else if (counted >= mostPairs) decision = "undecided";
     if (decision) break;
   }
-  if (!decision && turns >= mostTurns) decision = "undecided";
+  if (!decision && (turns >= mostTurns || (counted === 0 && turns >= mostIdleTurns))) decision = "undecided";
   return {
     pairs: counted,
     turns,

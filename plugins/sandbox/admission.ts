@@ -70,7 +70,7 @@ export async function admit(
   const all = seen.map(([, rehearsal]) => rehearsal);
   found.acted = { own: sum(all.slice(0, own.length)), shipped: sum(all.slice(own.length)) };
   const spoke = all.some((rehearsal) => rehearsal.spoke > 0);
-  const standing = found.acted.own[0] > 0 || (own.length === 0 && found.acted.shipped[0] > 0) ? "live" : found.acted.shipped[0] > 0 ? "waiting" : spoke ? "spoken" : undefined; // prettier-ignore
+  const standing = found.acted.own[0] > 0 || (found.acted.own[1] === 0 && found.acted.shipped[0] > 0) ? "live" : found.acted.shipped[0] > 0 ? "waiting" : spoke ? "spoken" : undefined; // prettier-ignore
   if (!standing) return refused([{ check: "live", message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft` }]); // prettier-ignore
   return { ...found, standing, passed: checks };
 }

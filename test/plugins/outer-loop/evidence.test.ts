@@ -94,11 +94,13 @@ describe("the evidence of pairs", () => {
     expect(stepping(0.5)).toMatchObject({ decision: "keep", pairs: 5 });
   });
 
-  it("is undecided after 40 pairs that do not tell, or 80 turns without one", () => {
+  it("is undecided after 40 pairs that do not tell, 80 turns, or 40 turns without a pair", () => {
     const even = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? 0.1 : -0.1));
     expect(judge(pairs(even), 50, view())).toMatchObject({ decision: "undecided", pairs: 40 });
-    expect(judge([], 79, view()).decision).toBeUndefined();
-    expect(judge([], 80, view()).decision).toBe("undecided");
+    expect(judge(pairs([0.1]), 79, view()).decision).toBeUndefined();
+    expect(judge(pairs([0.1]), 80, view()).decision).toBe("undecided");
+    expect(judge([], 39, view()).decision).toBeUndefined();
+    expect(judge([], 40, view()).decision).toBe("undecided");
   });
 
   it("keeps what does nothing in at most one of ten, whatever the noise, however long one looks", () => {

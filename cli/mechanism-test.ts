@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import type { Evidence, Generated } from "../core/index.ts";
+import { BilevelError } from "../core/index.ts";
+import { admit, checks, problemText, Sandbox, TypeCheck, type Admission } from "../plugins/sandbox/index.ts";
+import { evidenceText } from "../plugins/progress/index.ts";
+import { fastTasks, tryOn } from "./mechanism-tasks.ts";
+
+/** What the tester found of one file. */
+export interface Tested {
+  file: string;
+  admission: Admission;
+  /** With and without it on each of the fast tasks; empty where a check failed. */
+  tasks: { task: string; evidence?: Evidence }[];
+}
+
+/**
+ * Puts a mechanism's file through the line of checks, then on probation on
+ * three fast tasks. Needs no run, no model and no network.
+ * @throws E_USAGE where there is no such file
+ */
+export async function testMechanism(cwd: string, given: string): Promise<Tested> {
+  const file = resolve(cwd, given);
+  if (!existsSync(file))
+    throw new BilevelError("E_USAGE", "there is no such file", { path: file, allowed: "the TypeScript file of one mechanism", hint: "bilevel mechanism test ./mine.ts" }); // prettier-ignore
+  const code = readFileSync(file, "utf8");
+  const parts = { sandbox: new Sandbox(), types: new TypeCheck() };
+  try {
+    const [task] = fastTasks;
+    const space = fastTasks[1]?.space ?? task?.space ?? { parameters: {} };
+    const admission = await admit(parts, code, { space, objective: { metric: "loss", direction: "minimize" } });
+    const { name, taps, options, standing } = admission;
+    if (!standing) return { file: given, admission, tasks: [] };
+    const source: Generated = { from: "code", name, code, idea: "", taps, options, standing };
+    const tasks: Tested["tasks"] = [];
+    for (const one of fastTasks) tasks.push({ task: one.name, evidence: await tryOn(one, source, `test ${one.name}`) });
+    return { file: given, admission, tasks };
+  } finally {
+    parts.types.close();
+    await parts.sandbox.close();
+  }
+}
+
+/** True where every check passed and not every task showed harm. */
+export const isSound = ({ admission, tasks }: Tested): boolean =>
+  admission.standing !== undefined && !tasks.every(({ evidence }) => evidence?.decision === "revert");
+
+const standings = {
+  live: "live: it changes what is tried",
+  spoken: "advice only: it says something to a proposer that reads, and changes nothing by itself",
+  waiting: "not needed yet",
+} as const;
+
+/** The findings for people: a line for each check, the lines to change, the tasks in the verdict's words. */
+export function testedLines({ file, admission, tasks }: Tested): string[] {
+  const { passed, problems, standing, acted, name } = admission;
+  const failed = problems[0]?.check;
+  return [
+    `${basename(file)}: ${name}`,
+    ...checks.flatMap((check) => {
+      if (passed.includes(check)) return [`  pass  ${check}`];
+      if (check !== failed) return problems.some((one) => one.check === check) ? [] : [`  -     ${check}: not reached`];
+      return problems.map((problem) => `  FAIL  ${problemText(problem)}`);
+    }),
+    ...(standing ? [`  ${standings[standing]}; it acted in ${acted.shipped[0]} of ${acted.shipped[1]} turns`] : []),
+    ...tasks.map(({ task, evidence }) => `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`), // prettier-ignore
+  ];
+}

@@ -1,0 +1,109 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { outerLoop } from "../../plugins/outer-loop/index.ts";
+import { author, sound } from "../support/author.ts";
+import { level } from "../support/bowl.ts";
+import { emptyFolder, run } from "../support/run.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const command = join(root, "cli/bilevel.js");
+const bilevel = (folder: string, ...args: string[]) =>
+  spawnSync(process.execPath, [command, "mechanism", ...args, "-C", folder], { encoding: "utf8" });
+const written = (name: string, code: string): string => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, name), code);
+  return folder;
+};
+
+describe("bilevel mechanism test", () => {
+  it("passes the mechanism that CONTRIBUTING.md begins with, in some twenty lines", () => {
+    const [, code = ""] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, "CONTRIBUTING.md"), "utf8")) ?? [];
+    expect(code.trim().split("\n").length).toBeLessThanOrEqual(22);
+    const { status, stdout, stderr } = bilevel(written("dead-ends.ts", code), "test", "dead-ends.ts");
+    expect([status, stderr]).toEqual([0, ""]);
+    for (const check of ["size", "imports", "types", "loads", "contract", "deterministic", "state", "limits", "live"])
+      expect(stdout).toContain(`pass  ${check}`);
+    for (const task of ["valley", "mixed", "rugged"]) expect(stdout).toMatch(new RegExp(`on ${task}, with against without: (\\d+ pairs|no effect)`)); // prettier-ignore
+  });
+
+  it("tells the check and the line to change, and exits with 1", () => {
+    const wrong = sound("trust-region").replace("const from = parent.candidate.values ?? {};", "const from: number = parent.candidate.values ?? {};"); // prettier-ignore
+    const { status, stdout } = bilevel(written("wrong.ts", wrong), "test", "wrong.ts");
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/FAIL {2}types, line \d+: Type .* is not assignable to type 'number'/);
+    expect(stdout).toContain("-     live: not reached");
+  });
+
+  it("gives JSON to programs", () => {
+    const folder = written("radius.ts", sound("trust-region"));
+    const { status, stdout } = bilevel(folder, "test", "radius.ts", "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ sound: true, admission: { name: "trust-region", standing: "live" }, tasks: [{ task: "valley", evidence: { pairs: expect.any(Number) as number } }, {}, {}] }); // prettier-ignore
+  });
+
+  it("says which file is missing, with exit code 2", () => {
+    const { status, stderr } = bilevel(emptyFolder(), "test", "nowhere.ts");
+    expect(status).toBe(2);
+    expect(stderr).toContain("there is no such file");
+  });
+});
+
+describe("of a run in which mechanisms were written, bilevel mechanism", () => {
+  let home = "";
+  beforeAll(async () => {
+    home = emptyFolder();
+    const inert = sound("trust-region").replace("Math.abs(b - a) > radius", "Math.abs(b - a) > 99");
+    const folder = join(home, ".bilevel", "run-1");
+    mkdirSync(folder, { recursive: true });
+    await run({ levels: [level(), outerLoop({ name: "research", every: 5, plugins: [author([inert, sound("step-size-calibration")])] })], budget: { trials: 40 } }, { folder }); // prettier-ignore
+  });
+
+  it("list shows what was let in, what was not and why", () => {
+    const { status, stdout } = bilevel(home, "list");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^1 {2}trust-region@[0-9a-f]{8}: not let in: live: it changed nothing in/m);
+    expect(stdout).toMatch(/^2 {2}one-fifth-rule@[0-9a-f]{8}: (kept|dropped|too early); \d+ pairs, evidence/m);
+    expect(JSON.parse(bilevel(home, "list", "--json").stdout)).toMatchObject({ written: [{ name: "trust-region" }, { standing: "live" }] }); // prettier-ignore
+  });
+
+  it("show has its record, what it took, and its code", () => {
+    const { stdout } = bilevel(home, "show", "one-fifth-rule");
+    expect(stdout).toMatch(/touches: changed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
+    expect(stdout).toContain("Rechenberg");
+    expect(bilevel(home, "show", "9")).toMatchObject({ status: 2, stderr: expect.stringContaining("1 (trust-region@") as string }); // prettier-ignore
+  });
+
+  it("adopt writes a package whose test passes, and which a config can import", () => {
+    const { status, stdout, stderr } = bilevel(home, "adopt", "2");
+    expect([status, stderr]).toEqual([0, ""]);
+    const folder = join(home, "bilevel-mechanism-one-fifth-rule");
+    expect(stdout).toContain(folder);
+    const card = JSON.parse(readFileSync(join(folder, "evidence.json"), "utf8")) as Record<string, unknown>;
+    expect(card).toMatchObject({ run: "run-1", metric: "loss", pairs: expect.any(Number) as number, verdict: expect.any(String) as string, bilevel: expect.any(String) as string }); // prettier-ignore
+    const { scripts } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { scripts: { test: string } };
+    expect(scripts.test).toBe("bilevel mechanism test index.ts");
+    expect(bilevel(folder, "test", "index.ts").status).toBe(0);
+    mkdirSync(join(home, "node_modules"), { recursive: true });
+    symlinkSync(folder, join(home, "node_modules", "bilevel-mechanism-one-fifth-rule"));
+    writeFileSync(join(home, "train.js"), "const X = 0.9;\nconsole.log('loss: ' + (X - 0.3) ** 2);\n");
+    writeFileSync(
+      join(home, "bilevel.config.ts"),
+      `import { defineConfig, evaluateProcess, innerLoop } from "bilevel";
+import oneFifth from "bilevel-mechanism-one-fifth-rule";
+export default defineConfig({
+  task: { folder: ".", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none", ignore: ["node_modules", "bilevel-*"] },
+  objective: { metric: "loss", direction: "minimize" },
+  space: { parameters: { X: { type: "float", min: 0, max: 1, default: 0.9 } } },
+  evaluator: evaluateProcess(), levels: [innerLoop()], plugins: [oneFifth()], budget: { trials: 3 },
+});`,
+    );
+    const ran = spawnSync(process.execPath, ["--no-warnings", command, "run", "-C", home], { encoding: "utf8" });
+    expect([ran.status, ran.stderr]).toEqual([0, ""]);
+    expect(ran.stdout).toContain("mechanism one-fifth-rule: kept");
+    expect(existsSync(folder)).toBe(true);
+    expect(bilevel(home, "adopt", "2", "--run", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("such a folder already") as string }); // prettier-ignore
+    expect(bilevel(home, "adopt", "1", "--run", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("was not let in") as string }); // prettier-ignore
+  });
+});
