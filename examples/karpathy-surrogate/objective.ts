@@ -94,7 +94,7 @@ export function predict(values: Values, speed = 0): Prediction {
 }
 
 /** The values as the benchmark runs them: a batch is at least one step of the device's. */
-const runnable = (values: Values): Values => ({
+export const runnable = (values: Values): Values => ({
   ...values,
   TOTAL_BATCH_SIZE: Math.max(values.TOTAL_BATCH_SIZE as number, 2048 * (values.DEVICE_BATCH_SIZE as number)),
 });
