@@ -3,7 +3,7 @@ import { distance } from "../../kit/index.ts";
 import { mean, median, studentT, variance } from "../../kit/stats.ts";
 
 /** Bets of the mixture: what share of the wealth stands on each pair. */
-const bets = [0.25, 0.5, 0.75, 0.95];
+const bets = [0.35, 0.65];
 /**
  * How much wealth keeps the change tested in this place: 10, 30, 60, 100, 150 …
  * A run tests nobody knows how many changes, so the error of 0.2 that it may
@@ -22,41 +22,53 @@ const mostIdleTurns = 40;
 const leastStep = 0.25;
 /** Added to both steps, in shares of a parameter's range. */
 const stepGuard = 0.005;
+/** Trials that the slope of loss over step is shrunk by: an early one is a guess. */
+const slopePrior = 8;
 
 /**
  * What the pairs of a change say so far, and whether that decides.
  *
  * A betting test for a bounded mean (Waudby-Smith and Ramdas 2024, section 4):
- * with d = loss without - loss with, phi = tanh(d / median |d| of the earlier
- * pairs) lies in [-1, 1] and has mean zero where the change does nothing;
+ * with d = loss without - loss with, each less what a trial of its step length
+ * is expected to lose, phi = tanh(d / median |d| of the earlier pairs) lies in
+ * [-1, 1] and has mean zero where the change does nothing;
  * wealth = mean over the bets l of the product of 1 + l phi is then a
  * martingale, so it ever reaches W with a probability of at most 1/W (Ville),
  * whenever one looks. One crashed side counts as a full loss, both as nothing;
  * so do copies of known points. Keep when the wealth for it ever reached that
  * of its place, with 5 pairs or more and steps of at least a quarter of the control's;
  * revert when the wealth against it reached 5, which is looked at first;
- * undecided after 40 pairs, 80 turns, or 40 turns without a pair. What was decided stays decided.
+ * Shorter steps lose less wherever most steps fail, so what only shortens them
+ * would pass for a help; the expected loss is a slope per step, the median of
+ * (loss - parent's loss) / step over the sides of the earlier pairs, shrunk
+ * while they are few. It is known before the pair and the same for both sides,
+ * so the mean stays zero for a change that does nothing.
+ * Undecided after 40 pairs, 80 turns, or 40 turns without a pair. What was decided stays decided.
  */
 export function judge({ pairs, turns, place }: Test, target: View): Evidence {
   const keepAt = Math.log(wealthToKeep(place));
   const wealth = bets.map(() => 0);
   const against = bets.map(() => 0);
   const differences: number[] = [];
+  const slopes: number[] = [];
+  const effects: number[] = [];
   const scores: number[] = [];
   const ratios: number[] = [];
   let counted = 0;
   let decision: Evidence["decision"];
   let reached = false;
   for (const pair of pairs) {
-    const phi = pair.coin ? coinScore(pair, scores, target) : pairScore(pair, differences, target);
+    const phi = pair.coin ? coinScore(pair, scores, target) : pairScore(pair, differences, slopes, target);
     if (phi === undefined) continue;
     counted++;
+    const effect = effectOf(pair, target);
+    if (effect !== undefined) effects.push(effect);
     bets.forEach((bet, i) => {
       wealth[i] = (wealth[i] ?? 0) + Math.log1p(bet * phi);
       against[i] = (against[i] ?? 0) + Math.log1p(-bet * phi);
     });
-    const ratio = stepRatio(pair, target);
-    if (ratio !== undefined) ratios.push(ratio);
+    const lengths = stepsOf(pair, target);
+    if (lengths) ratios.push(lengths.with / lengths.without);
     reached ||= logMean(wealth) >= keepAt;
     const steps = ratios.length === 0 || median(ratios) >= leastStep;
     if (logMean(against) >= dropAt) decision = "revert";
@@ -72,7 +84,7 @@ export function judge({ pairs, turns, place }: Test, target: View): Evidence {
     logAgainst: logMean(against),
     needed: wealthToKeep(place),
     ...(ratios.length > 0 ? { stepRatio: median(ratios) } : {}),
-    ...(differences.length > 1 ? { effect: interval(differences) } : {}),
+    ...(effects.length > 1 ? { effect: interval(effects) } : {}),
     ...(decision ? { decision } : {}),
   };
 }
@@ -84,12 +96,17 @@ function logMean(logs: readonly number[]): number {
 }
 
 /** Undefined: the pair says nothing, since a side was lost. */
-function pairScore(pair: Pair, differences: number[], target: View): number | undefined {
+function pairScore(pair: Pair, differences: number[], slopes: number[], target: View): number | undefined {
   if (pair.copied.length > 0) return pair.copied.length === 2 ? 0 : pair.copied[0] === "with" ? -1 : 1;
   const [without, withIt] = [lossOf(pair.without, target), lossOf(pair.with, target)];
   if (without === undefined || withIt === undefined) return undefined;
   if (without === Infinity || withIt === Infinity) return without === withIt ? 0 : without === Infinity ? 1 : -1;
-  const difference = without - withIt;
+  const steps = stepsOf(pair, target);
+  const parent = lossOf(target.trial(pair.parent), target);
+  const slope = slopes.length === 0 ? 0 : (median(slopes) * slopes.length) / (slopes.length + slopePrior);
+  const difference = without - withIt - (steps ? slope * (steps.without - steps.with) : 0);
+  if (steps && parent !== undefined && Number.isFinite(parent))
+    slopes.push((without - parent) / steps.without, (withIt - parent) / steps.with);
   const earlier = differences.filter((one) => one !== 0).map(Math.abs);
   const scale = earlier.length >= 3 ? median(earlier) : firstScale(target, difference);
   differences.push(difference);
@@ -119,12 +136,19 @@ function lossOf(trial: Trial | undefined, target: View): number | undefined {
   return target.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
 }
 
-function stepRatio(pair: Pair, target: View): number | undefined {
+/** How far each side went from the parent. */
+function stepsOf(pair: Pair, target: View): Record<"with" | "without", number> | undefined {
   const { space } = target;
   const valuesOf = (trial: Trial | undefined) => (trial?.candidate as TaskChange | undefined)?.values;
   const [from, without, withIt] = [target.trial(pair.parent), pair.without, pair.with].map(valuesOf);
   if (!space || !from || !without || !withIt) return undefined;
-  return (distance(space, from, withIt) + stepGuard) / (distance(space, from, without) + stepGuard);
+  return { without: distance(space, from, without) + stepGuard, with: distance(space, from, withIt) + stepGuard };
+}
+
+/** What the change gained in this pair, in the metric's unit. */
+function effectOf({ without, with: withIt }: Pair, target: View): number | undefined {
+  const effect = (lossOf(without, target) ?? NaN) - (lossOf(withIt, target) ?? NaN);
+  return Number.isFinite(effect) ? effect : undefined;
 }
 
 /** Mean difference with its 95 % interval (Student). */

@@ -25,7 +25,7 @@ const pair = (without: number | undefined, withIt: number | undefined, extra: Pa
   ...extra,
 });
 /** The mean bet after no evidence, times phi: what one more pair is worth where the wealth of all bets is alike. */
-const mixed = (phi: number): number => ((0.25 + 0.5 + 0.75 + 0.95) / 4) * phi;
+const mixed = (phi: number): number => ((0.35 + 0.65) / 2) * phi;
 const judge = (pairs: readonly Pair[], turns: number, target: View, place = 1) => judgeTest({ pairs, turns, place }, target); // prettier-ignore
 const pairs = (differences: readonly number[]): Pair[] => differences.map((difference) => pair(1 + difference, 1)); // prettier-ignore
 
@@ -44,17 +44,17 @@ describe("the evidence of pairs", () => {
       ),
     ));
 
-  it("keeps a clear helper after five pairs, drops a clear harm after three or four, and stays decided", () => {
-    const helped = judge(pairs([0.3, 0.2, 0.4, 0.3, 0.5]), 5, view());
-    expect(helped).toMatchObject({ decision: "keep", pairs: 5 });
+  it("keeps a clear helper after six pairs, drops a clear harm after five, and stays decided", () => {
+    const helped = judge(pairs([0.3, 0.2, 0.4, 0.3, 0.5, 0.3]), 6, view());
+    expect(helped).toMatchObject({ decision: "keep", pairs: 6, needed: 10 });
     expect(judge(pairs([0.3, 0.2, 0.4, 0.3]), 4, view()).decision).toBeUndefined();
-    expect(judge(pairs([-0.3, -0.2, -0.4, -0.3]), 4, view()).decision).toBe("revert");
-    expect(judge(pairs([0.3, 0.2, 0.4, 0.3, 0.5, -9, -9, -9, -9]), 9, view())).toEqual({ ...helped, turns: 9 });
+    expect(judge(pairs([-0.3, -0.2, -0.4, -0.3, -0.3]), 5, view()).decision).toBe("revert");
+    expect(judge(pairs([0.3, 0.2, 0.4, 0.3, 0.5, 0.3, -9, -9, -9, -9]), 9, view())).toEqual({ ...helped, turns: 9 });
   });
 
   it("counts a crashed side as a full loss, both as nothing, copies as lost, lost sides not at all", () => {
     const logs = (of: Pair) => [judge([of], 1, view()).logWith, judge([of], 1, view()).logAgainst];
-    const full = [Math.log((1.25 + 1.5 + 1.75 + 1.95) / 4), Math.log((0.75 + 0.5 + 0.25 + 0.05) / 4)];
+    const full = [Math.log((1.35 + 1.65) / 2), Math.log((0.65 + 0.35) / 2)];
     expect(logs(pair(undefined, 1))).toEqual(full.map((value) => expect.closeTo(value, 9) as number));
     expect(logs(pair(1, undefined))).toEqual(full.toReversed().map((value) => expect.closeTo(value, 9) as number));
     expect(logs(pair(undefined, undefined))).toEqual([0, 0]);
@@ -65,7 +65,7 @@ describe("the evidence of pairs", () => {
 
   it("follows the direction of the objective", () => {
     const higher = view({ objective: { metric: "accuracy", direction: "maximize" } });
-    expect(judge(pairs([0.3, 0.2, 0.4, 0.3]), 4, higher).decision).toBe("revert");
+    expect(judge(pairs([0.3, 0.2, 0.4, 0.3, 0.3]), 5, higher).decision).toBe("revert");
   });
 
   it("measures differences by the noise floor until three pairs give a scale of their own", () => {
@@ -74,6 +74,30 @@ describe("the evidence of pairs", () => {
     expect(large.logWith).toBeGreaterThan(0.4);
     const fourth = (floor: number) => judge(pairs([0, 1, 1, 1, 1]), 5, view({ noiseFloor: floor })).logWith - judge(pairs([0, 1, 1, 1]), 4, view({ noiseFloor: floor })).logWith; // prettier-ignore
     expect(fourth(1e6)).toBeCloseTo(Math.log1p(mixed(Math.tanh(1))), 3);
+  });
+
+  it("asks for more wealth the more changes were tested before: the sum of all errors stays below a fifth", () => {
+    const helped = pairs([0.3, 0.2, 0.4, 0.3, 0.5, 0.3]);
+    expect(judge(helped, 6, view(), 2).decision).toBeUndefined();
+    expect([1, 2, 3, 4, 5].map((place) => judge(helped, 6, view(), place).needed)).toEqual([10, 30, 60, 100, 150]);
+    const spent = Array.from({ length: 10_000 }, (_, index) => 1 / judge([], 0, view(), index + 1).needed);
+    expect(spent.reduce((sum, one) => sum + one, 0)).toBeLessThan(0.2);
+  });
+
+  it("counts a loss less what a step of that length loses: shorter steps alone are kept far less often", () => {
+    const line: Space = { parameters: { x: { type: "float", min: 0, max: 1 } } };
+    const known = view({ space: line, trial: () => trial(1, { x: 0.5 }) });
+    const keptShare = (target: View): number => {
+      let kept = 0;
+      for (let run = 0; run < 200; run++) {
+        const random = streamOf("steps", run);
+        const side = (step: number) => trial(1 + step + 0.15 * normal(random), { x: 0.5 + step });
+        const seen = Array.from({ length: 40 }, (): Pair => ({ ...pair(1, 1), without: side(0.15 + 0.1 * random()), with: side(0.05 + 0.1 * random()) })); // prettier-ignore
+        if (judge(seen, 40, target).decision === "keep") kept++;
+      }
+      return kept / 200;
+    };
+    expect(keptShare(known)).toBeLessThan(keptShare(view()) / 2);
   });
 
   it("tells the mean difference with its 95 % interval", () => {
@@ -91,7 +115,7 @@ describe("the evidence of pairs", () => {
       judge(Array.from({ length: 12 }, () => ({ ...pair(1, 0.7), without: trial(1, { x: 0.7 }), with: trial(0.7, { x: 0.5 + 0.2 * share }) })), 12, target); // prettier-ignore
     expect(stepping(0.1)).toMatchObject({ stepRatio: expect.closeTo(0.025 / 0.205, 9) as number });
     expect(stepping(0.1).decision).toBeUndefined();
-    expect(stepping(0.5)).toMatchObject({ decision: "keep", pairs: 5 });
+    expect(stepping(0.5)).toMatchObject({ decision: "keep", pairs: 6 });
   });
 
   it("is undecided after 40 pairs that do not tell, 80 turns, or 40 turns without a pair", () => {
@@ -135,7 +159,7 @@ function keepShare(mechanism: (parent: Values, base: Values, random: () => numbe
   let kept = 0;
   for (let seed = 0; seed < seeds; seed++) {
     const random = streamOf("study", seed);
-    const parents: Values[] = [];
+    const parents: Trial[] = [];
     let parent = defaults(surrogate);
     let best = predict(parent).bpb;
     const seen: Pair[] = [];
@@ -143,6 +167,7 @@ function keepShare(mechanism: (parent: Values, base: Values, random: () => numbe
       const base = move(parent, random);
       const other = mechanism(parent, base, random);
       const from = parent;
+      const before = best;
       const measure = (values: Values): number | undefined => {
         const predicted = predict(values);
         return lossOf(predicted) >= 3 ? undefined : predicted.bpb + normal(random) * predicted.noiseSd;
@@ -154,11 +179,11 @@ function keepShare(mechanism: (parent: Values, base: Values, random: () => numbe
       if (!isOne) {
         const copied = valuesKey(other) === valuesKey(from) ? (["with"] as const) : [];
         seen.push({ turn: used, parent: parents.length, copied, without: trial(b, base), ...(copied.length > 0 ? {} : { with: trial(m, other) }) }); // prettier-ignore
-        parents.push(from);
+        parents.push(trial(before, from));
       }
       for (const [values, value] of [[base, b], [other, m]] as const) if (value !== undefined && value < best) [parent, best] = [values, value]; // prettier-ignore
     }
-    const target = view({ space: surrogate, trial: (id) => trial(1, parents[id]) });
+    const target = view({ space: surrogate, trial: (id) => parents[id] });
     if (judge(seen, seen.length, target).decision === "keep") kept++;
   }
   return kept / seeds;
@@ -177,7 +202,7 @@ describe("on the surrogate of Karpathy's benchmark, within three standard errors
   /** The most, or with -1 the least, that a share found over many seeds lets these seeds have. */
   const limit = (share: number, side: 1 | -1 = 1) => share + side * 3 * Math.sqrt((share * (1 - share)) / seeds);
   it("keeps best-of-two nearly always", () => {
-    expect(keepShare((parent, base, random) => better(base, move(parent, random)), seeds)).toBeGreaterThanOrEqual(limit(0.998, -1)); // prettier-ignore
+    expect(keepShare((parent, base, random) => better(base, move(parent, random)), seeds)).toBeGreaterThanOrEqual(limit(0.99, -1)); // prettier-ignore
   });
   it("keeps worst-of-two never", () => {
     const worse = (a: Values, b: Values) => (better(a, b) === a ? b : a);
