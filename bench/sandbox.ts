@@ -64,7 +64,6 @@ const viewOf = (trial: Trial): View => ({ level: "inner", policy: openPolicy, tr
 
 const start = { level: "inner", seed: "bench", space, objective };
 const asking = (number: number) => {
-  const trial = pastTrial(0);
   const draft = { candidate: { values: complete(space, {}, sample(space, streamOf("draft", number))) }, brief: [] }; // prettier-ignore
   return (head: object) => ({ do: "propose" as const, tap: "propose:SHAPE" as const, head, draft, turn: { number, parent: 0, refused: [], draws: [number] } }); // prettier-ignore
 };
@@ -119,7 +118,12 @@ async function inRun(mechanisms: number): Promise<{ first: number; last: number 
   const clock: Plugin = {
     name: "clock",
     contract: 1,
-    open: (run) => Promise.resolve(run.on((fact) => void (fact.type === "outcome" && fact.level === "inner" && at.push(performance.now())))), // prettier-ignore
+    open(run) {
+      run.on((fact) => {
+        if (fact.type === "outcome" && fact.level === "inner") at.push(performance.now());
+      });
+      return Promise.resolve();
+    },
   };
   const config: Config = {
     objective,

@@ -1,4 +1,15 @@
-import type { ArmChange, Evidence, Level, Outcome, Plugin, TaskChange, Turn, Verdict, View } from "../../core/index.ts";
+import type {
+  ArmChange,
+  Draft,
+  Evidence,
+  Level,
+  Outcome,
+  Plugin,
+  TaskChange,
+  Turn,
+  Verdict,
+  View,
+} from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import type { Admission } from "../sandbox/index.ts";
 import { admit, generated, problemText, Sandbox, TypeCheck } from "../sandbox/index.ts";
@@ -86,7 +97,7 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
         if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
         return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
       });
-      taps.propose("GUARD", async (draft, turn: Turn<ArmChange>) => {
+      taps.propose("GUARD", async (draft: Draft<ArmChange>, turn: Turn<ArmChange>) => {
         const { install, of } = draft.candidate ?? {};
         const target = loopBelow(turn.view, of);
         if (install?.from !== "code" || install.standing || !target || draft.refused !== undefined) return undefined;

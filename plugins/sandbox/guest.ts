@@ -236,11 +236,10 @@ export function lock(): void {
     throw new Error(what);
   };
   const stray = globalThis as unknown as Record<string, unknown>;
-  for (const name of ["eval", "Function", "Date", "performance", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "navigator", "console", "print", "queueMicrotask"]) delete stray[name]; // prettier-ignore
+  for (const name of ["eval", "Function", "Date", "performance", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "navigator", "console", "print", "queueMicrotask"]) Reflect.deleteProperty(stray, name); // prettier-ignore
   Math.random = refuse("Math.random cannot be repeated: use turn.random()");
-  for (const name of ["prepareStackTrace", "stackTraceLimit"])
-    delete (Error as unknown as Record<string, unknown>)[name];
-  const makers = [function () {}, async function () {}, function* () {}, async function* () {}]; // eslint-disable-line @typescript-eslint/no-empty-function -- only their constructors matter
+  for (const name of ["prepareStackTrace", "stackTraceLimit"]) Reflect.deleteProperty(Error, name);
+  const makers = [function () {}, async function () {}, function* () {}, async function* () {}];
   for (const maker of makers)
     Object.defineProperty(Object.getPrototypeOf(maker), "constructor", { value: refuse("code cannot be made from text") }); // prettier-ignore
   const frozen = new Set<unknown>();
@@ -257,5 +256,5 @@ export function lock(): void {
   const iterators = [[][Symbol.iterator](), new Map().entries(), new Set().values(), ""[Symbol.iterator](), "".matchAll(/./g)]; // prettier-ignore
   freeze(globalThis);
   for (const name of Object.keys(kit)) freeze((kit as Record<string, unknown>)[name]);
-  for (const hidden of [...iterators, ...makers, (function* () {})()]) freeze(Object.getPrototypeOf(hidden)); // eslint-disable-line @typescript-eslint/no-empty-function -- the same
+  for (const hidden of [...iterators, ...makers, (function* () {})()]) freeze(Object.getPrototypeOf(hidden));
 }

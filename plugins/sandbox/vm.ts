@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire, stripTypeScriptTypes } from "node:module";
-import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type QuickJSOptions, type Snapshot } from "quickjs-wasi"; // prettier-ignore
+import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type Snapshot } from "quickjs-wasi"; // prettier-ignore
 import { limits } from "./protocol.ts";
 
 /** Why a call has no reply. All but `error` leave the virtual machine in a state that nobody knows: it must be thrown away; `thread`: so must its thread. */
@@ -40,19 +40,19 @@ interface Base {
 }
 
 /** Every engine's own; its types come with a browser's only. */
-declare const WebAssembly: { Module: new (bytes: Uint8Array) => never };
+declare const WebAssembly: { Module: new (bytes: Uint8Array) => object };
 
-let wasm: QuickJSOptions["wasm"] | undefined;
+let wasm: object | undefined;
 let base: Promise<Base> | undefined;
 
 const { WEAK_REF, PERFORMANCE, DATE, DOM_EXCEPTION, ATOB_BTOA } = Intrinsics;
 
 /** Nothing of the host: a clock that stands still, numbers that are not random, output that goes nowhere. */
-const options = (): QuickJSOptions => ({
+const options = () => ({
   wasm: (wasm ??= new WebAssembly.Module(readFileSync(wasmFile))),
   intrinsics: (0x1fff & ~(WEAK_REF | PERFORMANCE | DATE | DOM_EXCEPTION | ATOB_BTOA)) >>> 0,
   timezoneOffset: 0,
-  wasi: (memory) => ({
+  wasi: (memory: { buffer: ArrayBuffer }) => ({
     clock_time_get(_clock: number, _precision: bigint, at: number) {
       new DataView(memory.buffer).setBigUint64(at, 0n, true);
       return 0;

@@ -16,7 +16,7 @@ export const author = (files: readonly string[]): Plugin => ({
       const target = view.below;
       if (draft.candidate || !target) return undefined;
       const of = innermost(target);
-      const tried = [...view.trials].map(({ candidate }) => candidate as ArmChange);
+      const tried = [...view.trials].map(({ candidate }) => candidate);
       const isOpen = (change: ArmChange): boolean =>
         !!change.install && !of.evidence.get(changeId(change))?.decision && !of.inForce.includes(changeId(change)) && !of.struck.includes(changeId(change)); // prettier-ignore
       if (tried.some(isOpen)) return undefined;

@@ -10,7 +10,10 @@ export interface Hostile {
 }
 
 /** A mechanism with this body of `refine`; `top` stands above it, `reflect` takes the place of its own. */
-const refining = (body: string, { top = "", reflect = "return state;" } = {}): string => `import { mechanism } from "bilevel/kit";
+const refining = (
+  body: string,
+  { top = "", reflect = "return state;" } = {},
+): string => `import { mechanism } from "bilevel/kit";
 ${top}
 export default mechanism({
   name: "hostile",
@@ -24,7 +27,6 @@ const loading = (top: string): string => refining("return undefined;", { top });
 const loops = "while (true) {}";
 const fuel = /used up its fuel/;
 const memory = /used up its memory/;
-const late = /did not answer within/;
 const deep = /too deep|RangeError|used up its fuel/;
 const none = /not defined|is not a function|undefined/;
 

@@ -66,7 +66,9 @@ describe("a generated mechanism in a run", () => {
   it("gives equal journals in equal runs, and its run can be computed again", async () => {
     const [one, two] = [await run(generatedConfig(trials)), await run(generatedConfig(trials))];
     expect(lasting(two.facts)).toEqual(lasting(one.facts));
-    expect(await replay(one.folder, resolveConfig(generatedConfig(trials), "bilevel.config.ts").config)).toBeGreaterThan(trials);
+    expect(
+      await replay(one.folder, resolveConfig(generatedConfig(trials), "bilevel.config.ts").config),
+    ).toBeGreaterThan(trials);
   });
 });
 
