@@ -1,8 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Evidence } from "../core/index.ts";
 import { BilevelError } from "../core/index.ts";
-import packageJson from "../package.json" with { type: "json" };
 
 /** What a run knows of a mechanism that was written in it. */
 export interface Written {
@@ -42,7 +41,8 @@ export async function adopt(
   mkdirSync(folder, { recursive: true });
   const write = (file: string, text: string): void => writeFileSync(join(folder, file), text);
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-  const { version } = packageJson;
+  const packageFile = ["../package.json", "../../package.json"].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url)) as URL; // prettier-ignore
+  const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
   write("index.ts", code);
   const { default: ts } = await import("typescript"); // heavy: loaded where it is needed
   const { ESNext } = ts.ModuleKind;
