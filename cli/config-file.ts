@@ -114,7 +114,7 @@ async function loadPlugins(config: Record<string, unknown>, home: string): Promi
     throw new BilevelError("E_PLUGIN_INVALID", `${value.use} does not export a plugin`, { path, received: show(factory), allowed: "a function that returns a plugin" }); // prettier-ignore
   };
   const loaded = { ...config };
-  for (const key of ["evaluator", "proposer", "selector", "levels", "plugins"])
+  for (const key of ["llm", "evaluator", "proposer", "selector", "levels", "plugins"])
     if (key in loaded) loaded[key] = await load(loaded[key], key);
   return loaded;
 }

@@ -1,5 +1,5 @@
 import { canonical } from "../kit/json.ts";
-import type { ArmChange, Level, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
+import type { ArmChange, Level, Model, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
 import { Stage } from "./contract.ts";
 import type { Hooks, TapWatch } from "./hooks.ts";
 import { makeHooks } from "./hooks.ts";
@@ -79,6 +79,7 @@ export interface ArmParts {
   readonly generate?: Level["generate"];
   readonly space?: Space;
   readonly objective: Objective;
+  readonly model?: Model;
   readonly watch: TapWatch;
 }
 
@@ -137,7 +138,7 @@ export class Arms<C> {
   }
 
   #taps(plugin: Plugin, hooks: Hooks<C>): Taps<C> {
-    const { level, seed, space, objective } = this.#parts;
+    const { level, seed, space, objective, model } = this.#parts;
     const options = (stage: number) => ({ name: plugin.name, stage, plugin });
     let states = 0; // `as never` below: tapable sees a call's last argument, the wrapper turns it into the tap's own
     return {
@@ -145,6 +146,7 @@ export class Arms<C> {
       seed,
       space,
       objective,
+      model,
       state: (init, fold) => this.#state(plugin.name, states++, init, fold),
       propose: (stage, tap) => hooks.propose.tapPromise(options(Stage[stage]), tap as never),
       evaluate: (tap) => hooks.evaluate.tapPromise(options(0), tap as never),

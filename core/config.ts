@@ -31,7 +31,8 @@ export function resolveConfig(
   const given = value as Config;
   const inner = given.levels[0] as Level | undefined;
   const objective = given.task?.seed === "none" ? { ...given.objective, noise: "none" as const } : given.objective;
-  const { proposer = inner?.defaults?.proposer, selector = inner?.defaults?.selector } = given;
+  const usual = given.llm ? (inner?.defaults?.withModel ?? inner?.defaults?.proposer) : inner?.defaults?.proposer;
+  const { proposer = usual, selector = inner?.defaults?.selector } = given;
   const config: Config = { ...given, proposer, selector, objective };
   for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
   checkLevels(config.levels, name);
@@ -60,7 +61,8 @@ function validate(value: unknown, schema: object, file: string, path: string, co
 /** Every plugin of a config with its path. */
 export function pluginsOf(config: Config): [string, Plugin][] {
   const found: [string, Plugin][] = [];
-  for (const key of ["evaluator", "proposer", "selector"] as const) if (config[key]) found.push([key, config[key]]);
+  for (const key of ["llm", "evaluator", "proposer", "selector"] as const)
+    if (config[key]) found.push([key, config[key]]);
   for (const [index, level] of (config.levels ?? []).entries()) {
     found.push([`levels[${index}]`, level]);
     const inner = Array.isArray(level.plugins) ? (level.plugins as Plugin[]) : [];

@@ -16,9 +16,11 @@ export interface Config {
   task?: Task;
   objective: Objective;
   space?: Space;
+  /** The language model of all levels: `llm({...})`. Without it everything runs on classical search. */
+  llm?: Model;
   /** Runs the inner loop's trials: `evaluateProcess({...})`, `evaluateFunction({...})`. One line to swap. */
   evaluator: Plugin;
-  /** Fills what no mechanism proposed. Default: `proposeLocal()`. */
+  /** Fills what no mechanism proposed. Default: `proposeLocal()`, with `llm` `proposeHybrid()`. */
   proposer?: Plugin;
   /** Decides what is kept. Default: `selectImprovement()`. */
   selector?: Plugin;
@@ -363,6 +365,27 @@ export interface Run {
   view(level: string): View;
 }
 
+/** A question to a language model. `form` is the JSON Schema of the answer. */
+export interface Question {
+  /** What it is for: told with its cost. */
+  readonly purpose: string;
+  readonly system: string;
+  readonly prompt: string;
+  readonly form: object;
+  /** Sent before the prompt and no part of what the answer is recorded under: files of the task, which the journal does not hold. */
+  readonly context?: string;
+  readonly maxTokens?: number;
+}
+
+/** An answer that fits the form, or why there is none. */
+export type Answered<T> = { readonly value: T } | { readonly failed: string };
+
+/** A language model behind a server: one client for all plugins. */
+export interface Model extends Plugin {
+  /** Asks, through the recorder: a resumed or replayed run is given what was answered. Never throws for what the server does. */
+  ask<T>(recorder: Recorder, question: Question): Promise<Answered<T>>;
+}
+
 /** What a tap may give back, now or later; undefined: no change. */
 type Answer<T> = T | undefined | Promise<T | undefined>;
 
@@ -373,6 +396,7 @@ export interface Taps<C> {
   readonly seed: string;
   readonly space?: Space;
   readonly objective: Objective;
+  readonly model?: Model;
   /** State of this plugin in this level, not of the arm: folded once per finished trial, in journal order. */
   state<S>(init: () => S, fold: (state: S, trial: Trial<C>, view: View<C>) => S): { readonly value: S };
   propose(stage: keyof typeof Stage, tap: (draft: Draft<C>, turn: Turn<C>) => Answer<Draft<C>>): void;
@@ -393,7 +417,7 @@ export interface Level<C = any> extends Plugin {
   /** In force in this level from the start. */
   readonly plugins?: readonly Plugin[];
   /** Used where the config names none. */
-  readonly defaults?: { readonly proposer: Plugin; readonly selector: Plugin };
+  readonly defaults?: { readonly proposer: Plugin; readonly selector: Plugin; readonly withModel?: Plugin };
   /** Outer: which loop below it changes. Default: the inner loop. */
   readonly of?: string;
   readonly changes?: "policy" | "mechanisms";

@@ -65,7 +65,10 @@ export function buildStack(
     const ledger = new Ledger(setup, ledgers[index - 1]);
     const author = config.levels.find((other) => other.generate && target(other) === name);
     const generate = author?.generate?.bind(author);
-    const arms = new Arms({ level: name, seed, base: plugins, catalogue, generate, space, objective, watch }, ledger);
+    const arms = new Arms(
+      { level: name, seed, base: plugins, catalogue, generate, space, objective, model: config.llm, watch },
+      ledger,
+    );
     ledgers.push(ledger);
     contexts.push({
       ledger,

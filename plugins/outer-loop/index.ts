@@ -6,6 +6,7 @@ import type {
   Outcome,
   Plugin,
   TaskChange,
+  Trial,
   Turn,
   Verdict,
   View,
@@ -14,9 +15,11 @@ import { changeId, isEmpty } from "../../core/index.ts";
 import type { Admission } from "../sandbox/index.ts";
 import { admit, generated, problemText, Sandbox, TypeCheck } from "../sandbox/index.ts";
 import { judge } from "./evidence.ts";
+import { writeMechanism } from "../author-llm/index.ts";
+import { askForPolicy } from "../policy-llm/index.ts";
 import { mechanismChanges } from "./mechanism-changes.ts";
 import { policyChanges, policyProblem } from "./policy-changes.ts";
-import { pickByBandit } from "./bandit.ts";
+import { pickByBandit, type Proposal } from "./bandit.ts";
 
 export interface OuterLoopOptions {
   /** Default: `policy` or `research`, after what it changes. */
@@ -90,10 +93,25 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       await sandbox.close();
     },
     apply(taps) {
+      taps.propose("TURN", async (draft: Draft<ArmChange>, turn: Turn<ArmChange>) => {
+        const target = loopBelow(turn.view, given.of);
+        if (
+          !taps.model ||
+          draft.candidate ||
+          !target ||
+          target.space === undefined ||
+          undecided(turn.view, target).length > 0
+        )
+          return undefined;
+        const ask = changes === "policy" ? askForPolicy : writeMechanism;
+        const asked = await ask(taps.model, turn, target);
+        return asked && { ...draft, candidate: asked.change, by: "model", hypothesis: asked.why };
+      });
       taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
         if (draft.candidate || !target) return undefined;
-        const chosen = pickByBandit(propose(target, turn.view), target.evidence, turn.random);
+        const open = undecided(turn.view, target);
+        const chosen = pickByBandit([...open, ...propose(target)], target.evidence, turn.random);
         if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
         return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
       });
@@ -128,6 +146,17 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       });
     },
   };
+}
+
+/** What others than the rules proposed and pairs have not decided: it stays open. */
+function undecided({ trials }: View, target: View): Proposal[] {
+  const open = new Map<string, Proposal>();
+  for (const { candidate, by } of trials as Iterable<Trial<ArmChange>>) {
+    const id = changeId(candidate);
+    const isOpen = !target.evidence.get(id)?.decision && !target.struck.includes(id) && !target.inForce.includes(id);
+    if (by !== "rules" && !isEmpty(candidate) && isOpen) open.set(id, { change: candidate, why: `does ${id} help?` });
+  }
+  return [...open.values()];
 }
 
 /** That loop, or the innermost one, among those below this view. */

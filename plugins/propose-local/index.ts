@@ -6,10 +6,12 @@ export interface ProposeLocalOptions {
   step?: number;
 }
 
+const usualStep = 0.12;
+
 const schema = {
   type: "object",
   additionalProperties: false,
-  properties: { step: { type: "number", exclusiveMinimum: 0, maximum: 1, default: 0.12 } },
+  properties: { step: { type: "number", exclusiveMinimum: 0, maximum: 1, default: usualStep } },
 };
 
 /** By the policy's strategy, how long steps are. */
@@ -19,7 +21,7 @@ const draws = 20;
 
 /** Proposes a small move from the turn's parent: the (1+1) local search, on any space. */
 export function proposeLocal(given: ProposeLocalOptions = {}): Plugin {
-  const options = { ...given } as Required<ProposeLocalOptions>;
+  const options = { step: usualStep, ...given }; // also where it is part of another proposer
   return {
     name: "propose-local",
     contract: 1,

@@ -1,5 +1,6 @@
 import type { Evidence, Fact, TaskChange, View } from "../../core/index.ts";
 import { describeMove } from "../../kit/index.ts";
+import { costOf, type Exchange, type Price } from "../llm/index.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { confirmed } from "../select-improvement/index.ts";
 import type { ArmChange, Trial } from "../../core/index.ts";
@@ -88,7 +89,7 @@ export function summaryLines(views: readonly View[], reason: string, facts: read
       `best: trial ${incumbent.trial.id}: ${describeMove(inner.trial(0)?.candidate.values ?? {}, incumbent.trial.candidate.values ?? {})}`,
     );
   }
-  lines.push(...spentLines(inner), ...mechanismLines(inner, facts), ...testLines(outer));
+  lines.push(...spentLines(inner), ...modelLines(inner, facts), ...mechanismLines(inner, facts), ...testLines(outer));
   return lines;
 }
 
@@ -109,6 +110,27 @@ function spentLines(view: View<TaskChange>): string[] {
   const kept = count((trial) => trial.verdict?.decision === "keep" && trial.id !== 0 && trial.repeatOf === undefined);
   return [
     `${view.budget.used} trials: ${kept} kept, ${crashed} crashed, ${repeats} to measure again, ${count((trial) => trial.confirms === true)} to confirm`,
+  ];
+}
+
+/** What the model and the search each proposed and what came of it, and what the model took. */
+function modelLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
+  const exchanges = facts.flatMap((fact) => (fact.type === "once" && fact.kind === "model" && fact.result ? [fact.result as Exchange] : [])); // prettier-ignore
+  if (exchanges.length === 0) return [];
+  const price = (facts[0]?.config as { llm?: { options?: { price?: Price } } } | undefined)?.llm?.options?.price;
+  const used = exchanges.reduce((sum, { usage }) => ({ input: sum.input + usage.input, cached: sum.cached + usage.cached, output: sum.output + usage.output }), { input: 0, cached: 0, output: 0 }); // prettier-ignore
+  const failed = exchanges.filter((one) => one.failed !== undefined);
+  const faults = exchanges.reduce((sum, one) => sum + (one.faults?.length ?? 0), 0);
+  const trials = [...view.trials].filter(({ id, repeatOf }) => id !== 0 && repeatOf === undefined);
+  const told = (name: string, by: string): string => {
+    const made = trials.filter((trial) => trial.by === by);
+    return `${name}: ${made.length} proposed, ${made.filter(({ verdict }) => verdict?.decision === "keep").length} kept`;
+  };
+  const cost = price ? `, $${costOf(used, price).toFixed(2)}` : "";
+  const purposes = [...Map.groupBy(exchanges, ({ purpose }) => purpose)].map(([purpose, all]) => `${purpose} ${all.length}`); // prettier-ignore
+  return [
+    `${told("model", "propose-llm")}, ${used.input + used.output} tokens${cost}; ${told("search", "propose-local")}`,
+    `the model was asked ${exchanges.length} times (${purposes.join(", ")})${failed.length > 0 ? `; ${failed.length} without a usable answer, so the search went on without it (${failed.at(-1)?.failed ?? ""})` : ""}${faults > failed.length ? `; ${faults} faults on the way` : ""}`, // prettier-ignore
   ];
 }
 

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import type { Fact } from "../../../core/index.ts";
+import { answerOf } from "../../../core/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { llm, type Exchange } from "../../../plugins/llm/index.ts";
+import { outerLoop } from "../../../plugins/outer-loop/index.ts";
+import { proposeLlm } from "../../../plugins/propose-llm/index.ts";
+import { summaryLines } from "../../../plugins/report/index.ts";
+import { sound } from "../../support/author.ts";
+import { completion, modelServer, send, sensible, type Asked, type Reaction } from "../../support/model-server.ts";
+import { emptyFolder, run } from "../../support/run.ts";
+
+const trials = 10;
+const values = ({ number }: Asked): object => ({ a: 0.9 - 0.01 * (number % 60) });
+const answers = sensible({ values, code: sound("trust-region") });
+const told = (text: string, extra = {}, message = {}): Reaction => (response) => send(response, 200, completion(text, extra, message)); // prettier-ignore
+const good = (asked: Asked): string => JSON.stringify(answers(asked));
+
+/** Faults by name: what the server does, and what the journal must say of it; null: nothing, since the answer is understood. */
+const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
+  "401 for a key": [(response) => send(response, 401, { error: { message: "Incorrect API key provided: sk-abcdefgh12345678" } }), /401 .*\[key\]/],
+  "402 for an empty account": [(response) => send(response, 402, { error: { message: "Insufficient balance" } }), /402/],
+  "403": [(response) => send(response, 403, { error: { message: "not allowed" } }), /403/],
+  "404 for the model": [(response) => send(response, 404, { error: { message: "The model does not exist" } }), /404/],
+  "429 with Retry-After": [(response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after": "0" }), /429/],
+  "429 with Retry-After in milliseconds": [(response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after-ms": "5" }), /429/],
+  "429 without Retry-After": [(response) => send(response, 429, { error: { message: "slow down" } }), /429/],
+  "429 for a spent quota": [(response) => send(response, 429, { error: { message: "quota", code: "insufficient_quota", type: "insufficient_quota" } }), /quota|429/],
+  "500": [(response) => send(response, 500, { error: { message: "oops" } }), /500/],
+  "502 with a page": [(response) => send(response, 502, "<html>Bad gateway</html>", { "content-type": "text/html" }), /502/],
+  "503": [(response) => send(response, 503, ""), /503/],
+  "529 overloaded": [(response) => send(response, 529, { error: { message: "overloaded" } }), /529/],
+  "400 for the prompt": [(response) => send(response, 400, { error: { message: "context length exceeded" } }), /400/],
+  "connection reset": [(response) => void response.socket?.destroy(), /Connection error|terminated|socket/i],
+  "half a body": [(response) => { response.writeHead(200, { "content-type": "application/json", "content-length": "5000" }); response.write('{"id": "x", "choi'); setTimeout(() => response.socket?.destroy(), 20); }, /terminated|aborted|Premature|JSON|Connection|socket/i],
+  "silence": [() => undefined, /no answer within 0.4 s/],
+  "a slow drip": [(response) => { response.writeHead(200, { "content-type": "application/json" }); const drip = setInterval(() => response.write(" "), 50); response.on("close", () => clearInterval(drip)); }, /no answer within 0.4 s/],
+  "no choices": [(response) => send(response, 200, completion("", { choices: [] })), /no choice/],
+  "no choices at all": [(response) => send(response, 200, { id: "x" }), /no choice/],
+  "a choice without a message": [(response) => send(response, 200, completion("", { choices: [{ index: 0 }] })), /no choice/],
+  "null content": [told(null as never), /empty/],
+  "empty content": [told("  "), /empty/],
+  "a refusal": [told(null as never, {}, { refusal: "I cannot help with that" }), /refused: I cannot/],
+  "a filter": [(response) => send(response, 200, completion(null, { choices: [{ index: 0, finish_reason: "content_filter", message: { role: "assistant", content: null } }] })), /filter/],
+  "a tool call": [told(null as never, {}, { tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }] }), /tool/],
+  "cut off before it began": [(response) => send(response, 200, completion(null, { choices: [{ index: 0, finish_reason: "length", message: { role: "assistant", content: null } }] })), /cut off/],
+  "cut off in the middle": [(response, asked) => send(response, 200, completion(good(asked).slice(0, -8))), /no JSON object/],
+  "prose alone": [told("I think we should try a larger step."), /no JSON object/],
+  "a list": [told("[1, 2, 3]"), /no JSON object/],
+  "another object": [told('{"answer": 42}'), /must have required property|additional/],
+  "wrong types": [told('{"values": 7, "hypothesis": 1, "diagnosis": 2, "strategy": 3, "hypotheses": "x", "bottleneck": 1, "judgements": 1, "chosen": "two", "name": 5, "methods": 1, "code": 5}'), /must/],
+  "200 KB of text": [told("x".repeat(200_000)), /no JSON object/],
+  "200 KB of JSON": [told(JSON.stringify({ junk: "x".repeat(200_000) })), /must/],
+  "another encoding": [(response) => send(response, 200, Buffer.from(JSON.stringify(completion("ä")), "utf16le")), /JSON|Unexpected|token|choice/i],
+  "a page instead of JSON": [(response) => send(response, 200, "<html>login</html>", { "content-type": "text/html" }), /choice|JSON/],
+  "an answer in a fence": [(response, asked) => send(response, 200, completion("```json\n" + good(asked) + "\n```")), null],
+  "prose around JSON": [(response, asked) => send(response, 200, completion(`Here it is:\n${good(asked)}\nGood luck!`)), null],
+  "commas too many": [(response, asked) => send(response, 200, completion(good(asked).replace(/\}$/, ",}"))), null],
+  "thoughts before the answer": [(response, asked) => send(response, 200, completion(`<think>{"values": {}} or so</think>${good(asked)}`)), null],
+  "no count of tokens": [(response, asked) => send(response, 200, completion(good(asked), { usage: undefined })), null],
+  "a count below zero": [(response, asked) => send(response, 200, completion(good(asked), { usage: { prompt_tokens: -5, completion_tokens: "x" } })), null],
+}; // prettier-ignore
+
+const kinds = ["proposal", "policy", "explore", "critique", "specify", "generate"];
+const exchangesOf = (folder: string, facts: readonly Fact[]): Exchange[] => facts.filter(({ type, kind }) => type === "once" && kind === "model").map((fact) => answerOf(folder, fact) as Exchange); // prettier-ignore
+
+async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
+  const server = await modelServer(answers, react);
+  const folder = emptyFolder();
+  try {
+    const levels = [innerLoop({ confirm: 0 }), outerLoop({ name: "policy", changes: "policy" as const, every: 5 }), outerLoop({ name: "research", every: 1 })]; // prettier-ignore
+    const model = llm({ model: "scripted", baseURL: server.url, timeoutSeconds: 0.4, retries: 1 });
+    const { end, facts } = await run({ llm: model, proposer: proposeLlm(), levels, budget: { trials } }, { folder });
+    return { end, facts, exchanges: exchangesOf(folder, facts), asked: server.asked };
+  } finally {
+    await server.close();
+  }
+}
+
+describe("a run whose model's server fails at the first call of every kind", () => {
+  it("knows 30 or more ways to fail", () => expect(Object.keys(faults).length).toBeGreaterThanOrEqual(30));
+
+  for (const [name, [reaction, seen]] of Object.entries(faults))
+    it.concurrent(
+      `with ${name}: completes its trials, and ${seen ? "tells" : "understands"}`,
+      async ({ expect: check }) => {
+        // prettier-ignore
+        const met = new Set<string>();
+        const { end, facts, exchanges } = await runAgainst(({ purpose }) => {
+          if (purpose === "ready" || met.has(purpose)) return undefined;
+          met.add(purpose);
+          return reaction;
+        });
+        check(end.reason).toBe(`the budget of ${trials} trials is used up`);
+        check(end.levels.get("inner")?.budget.used).toBe(trials);
+        const said = exchanges.flatMap(({ faults: all = [], failed }) => [...all, failed ?? ""]).join("\n");
+        if (seen) check(said).toMatch(seen);
+        else check(said.trim()).toBe("");
+        const isFinal = facts.some(({ type, text }) => type === "notice" && String(text).startsWith("the model is not asked any more")); // prettier-ignore
+        if (!isFinal && seen === null) check([...met].sort()).toEqual([...kinds].sort());
+        const status = summaryLines([...end.levels.values()], end.reason, facts).join("\n");
+        check(status).toMatch(/model: \d+ proposed, \d+ kept, \d+ tokens; search: \d+ proposed/);
+        if (seen) check(status).toMatch(/without a usable answer|faults on the way/);
+      },
+      60_000,
+    );
+
+  it("with every call of every kind failing: is the run of the search alone", async () => {
+    const { end, exchanges } = await runAgainst(({ purpose }) => (purpose === "ready" ? undefined : (response) => send(response, 503, "", { "retry-after": "0" }))); // prettier-ignore
+    expect(end.levels.get("inner")?.budget.used).toBe(trials);
+    expect(exchanges.every(({ failed }) => failed !== undefined)).toBe(true);
+    expect([...(end.levels.get("inner")?.trials ?? [])].some(({ by }) => by === "propose-local")).toBe(true);
+  }, 60_000);
+});
