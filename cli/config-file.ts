@@ -8,10 +8,11 @@ import { BilevelError, isObject, messageOf, resolveConfig, show } from "../core/
 const places = ["ts", "mts", "js", "mjs", "json", "yaml", "yml"].map((ending) => `bilevel.config.${ending}`);
 
 /**
- * Finds the config of a folder (or reads the named file), and resolves it.
+ * Finds the config of a folder (or reads the named file), puts a preset over it
+ * where one is named, and resolves it.
  * @throws E_CONFIG_MISSING, E_CONFIG_UNREADABLE, E_CONFIG_INVALID, E_OPTIONS_INVALID, E_SPACE_INVALID, E_PLUGIN_INVALID, E_PLUGIN_MISSING
  */
-export async function loadConfig(folder: string, named?: string): Promise<ResolvedConfig> {
+export async function loadConfig(folder: string, named?: string, preset?: string): Promise<ResolvedConfig> {
   provideOwnPackage();
   const loaders = Object.fromEntries([".ts", ".mts", ".js", ".mjs"].map((ending) => [ending, importDefault]));
   const explorer = cosmiconfig("bilevel", { searchPlaces: ["package.json", ...places], loaders, cache: false });
@@ -45,7 +46,22 @@ export async function loadConfig(folder: string, named?: string): Promise<Resolv
   if (!isObject(exported)) throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", { path: name, received: show(exported), allowed: "defineConfig({ … })" }); // prettier-ignore
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);
-  return resolveConfig(await loadPlugins(layered, home), file, origins);
+  const whole = await loadPlugins(layered, home);
+  return resolveConfig(preset === undefined ? whole : await withPreset(whole, preset, home, origins), file, origins);
+}
+
+/** A preset that takes a config gives back the whole; any other one is laid over it. */
+async function withPreset(
+  config: Record<string, unknown>,
+  preset: string,
+  home: string,
+  origins: Record<string, string>,
+): Promise<Record<string, unknown>> {
+  // prettier-ignore
+  const found = await importNamed(preset.startsWith(".") || preset.includes("/") ? preset : `bilevel/presets/${preset}`, home, "--preset"); // prettier-ignore
+  if (typeof found !== "function") return merge(config, found as Record<string, unknown>, `preset ${preset}`, "", origins); // prettier-ignore
+  const made = (found as (under: unknown) => Record<string, unknown>)(config);
+  return found.length > 0 ? made : merge(config, made, `preset ${preset}`, "", origins);
 }
 
 const importDefault = async (file: string): Promise<unknown> => {

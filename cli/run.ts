@@ -14,9 +14,16 @@ export interface CommonArguments {
   json: boolean;
 }
 
-type RunArguments = CommonArguments & { name?: string; run?: string; quiet: boolean; durable: boolean };
+type RunArguments = CommonArguments & {
+  name?: string;
+  run?: string;
+  quiet: boolean;
+  durable: boolean;
+  preset?: string;
+};
 
 const options = {
+  preset: { type: "string", describe: "a preset over the config: bilevel, paper-a to paper-d, a file" },
   quiet: { type: "boolean", default: false, describe: "print only the end" },
   durable: { type: "boolean", default: false, describe: "sync every line of the journal to the disk" },
 } as const;
@@ -27,7 +34,7 @@ export const runVerb: CommandModule<object, RunArguments> = {
   builder: (args) =>
     args.option("name", { type: "string", describe: "name of the run's folder in .bilevel" }).options(options) as never,
   async handler(args) {
-    const resolved = await loadConfig(resolve(args.cwd), args.config);
+    const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
     await go(resolved, newRun(resolved.home, args.name ?? resolved.config.name), args);
   },
 };
@@ -37,7 +44,7 @@ export const resumeVerb: CommandModule<object, RunArguments> = {
   describe: "go on with a run where it stopped (the latest, or the one named)",
   builder: (args) => args.positional("run", { type: "string" }).options(options) as never,
   async handler(args) {
-    const resolved = await loadConfig(resolve(args.cwd), args.config);
+    const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
     await go(resolved, findRun(resolved.home, args.run ?? resolved.config.name), args);
   },
 };

@@ -113,6 +113,17 @@ function spentLines(view: View<TaskChange>): string[] {
   ];
 }
 
+/** What became of the files that were written: let in, acting, called, kept. */
+function writtenLine(view: View, facts: readonly Fact[]): string[] {
+  const admissions = facts.flatMap(({ type, kind, result }) => (type === "once" && kind === "admission" && result ? [(result as { admission: { standing?: string } }).admission] : [])); // prettier-ignore
+  if (admissions.length === 0) return [];
+  const admitted = admissions.filter(({ standing }) => standing !== undefined);
+  const live = admitted.filter(({ standing }) => standing === "live");
+  const works = workOf(view, facts).filter(({ name }) => generatedName.test(name));
+  const called = works.filter(({ calls }) => calls > 0);
+  return [`mechanisms: ${admissions.length} written, ${admitted.length} admitted, ${live.length} live, ${called.length} called, ${works.filter(({ inForce }) => inForce).length} kept`]; // prettier-ignore
+}
+
 /** What the model and the search each proposed and what came of it, and what the model took. */
 function modelLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
   const exchanges = facts.flatMap((fact) => (fact.type === "once" && fact.kind === "model" && fact.result ? [fact.result as Exchange] : [])); // prettier-ignore
@@ -129,6 +140,7 @@ function modelLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
   const cost = price ? `, $${costOf(used, price).toFixed(2)}` : "";
   const purposes = [...Map.groupBy(exchanges, ({ purpose }) => purpose)].map(([purpose, all]) => `${purpose} ${all.length}`); // prettier-ignore
   return [
+    ...writtenLine(view, facts),
     `${told("model", "propose-llm")}, ${used.input + used.output} tokens${cost}; ${told("search", "propose-local")}`,
     `the model was asked ${exchanges.length} times (${purposes.join(", ")})${failed.length > 0 ? `; ${failed.length} without a usable answer, so the search went on without it (${failed.at(-1)?.failed ?? ""})` : ""}${faults > failed.length ? `; ${faults} faults on the way` : ""}`, // prettier-ignore
   ];
