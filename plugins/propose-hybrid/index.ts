@@ -5,7 +5,7 @@ import { proposeLocal } from "../propose-local/index.ts";
 /** Share of the turns that the model takes: at first, at the least, at the most. */
 const shares = { first: 0.3, least: 0.02, most: 0.6 } as const;
 /** Turns of the model before its share follows what it won. */
-const trial = 5;
+const trial = 3;
 
 interface Record {
   model: { tried: number; gained: number };
@@ -15,7 +15,7 @@ interface Record {
 /**
  * The classical proposer proposes, and the model takes a share of the turns. The
  * share follows who wins: 0.3 times the ratio of the two shares of trials that
- * gained (each as if one more had gained and one more had not), squared.
+ * gained (each with half a gain in one trial more), squared.
  */
 export function proposeHybrid(): Plugin {
   const reader = codeReader();
@@ -50,6 +50,6 @@ export function proposeHybrid(): Plugin {
 /** @internal */
 export function shareOf({ model, search }: Record): number {
   if (model.tried < trial) return shares.first;
-  const rate = ({ tried, gained }: { tried: number; gained: number }): number => (gained + 1) / (tried + 2);
+  const rate = ({ tried, gained }: { tried: number; gained: number }): number => (gained + 0.5) / (tried + 1);
   return Math.min(shares.most, Math.max(shares.least, shares.first * (rate(model) / rate(search)) ** 2));
 }
