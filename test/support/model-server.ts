@@ -20,7 +20,7 @@ export const send = (response: ServerResponse, status: number, body: unknown, he
 }; // prettier-ignore
 
 /** Answers that fit every form; `code` is the mechanism that is written, `values` the change that is proposed. */
-export const sensible = ({ values = () => ({}) as object, code = "" }: { values?: (asked: Asked) => object; code?: string } = {}) => (asked: Asked): object => {
+export const sensible = ({ values = () => ({}), code = "" }: { values?: (asked: Asked) => object; code?: string } = {}) => (asked: Asked): object => {
   switch (asked.purpose) {
     case "proposal":
       return { values: values(asked), hypothesis: "a step toward the middle" };
