@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ResolvedConfig } from "../core/index.ts";
 import { BilevelError, execute } from "../core/index.ts";
+import type { RecordedModel } from "../plugins/llm/index.ts";
 import { progress } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
 import { loadConfig } from "./config-file.ts";
@@ -20,6 +21,8 @@ type RunArguments = CommonArguments & {
   quiet: boolean;
   durable: boolean;
   preset?: string;
+  replay?: string;
+  replaySequence?: string;
 };
 
 const options = {
@@ -28,13 +31,31 @@ const options = {
   durable: { type: "boolean", default: false, describe: "sync every line of the journal to the disk" },
 } as const;
 
+/** A recording in the model's place. */
+function answerFrom({ config }: ResolvedConfig, { replay, replaySequence, cwd }: RunArguments): void {
+  const file = replay ?? replaySequence;
+  if (file === undefined) return;
+  if (!config.llm || !("replay" in config.llm))
+    throw new BilevelError("E_USAGE", "there is no model in the config that the recording could answer for", { path: "llm", hint: "llm: llm({ model: … })" }); // prettier-ignore
+  (config.llm as RecordedModel).replay(resolve(cwd, file), replay === undefined);
+}
+
 export const runVerb: CommandModule<object, RunArguments> = {
   command: "run",
   describe: "start a run",
   builder: (args) =>
-    args.option("name", { type: "string", describe: "name of the run's folder in .bilevel" }).options(options) as never,
+    args
+      .option("name", { type: "string", describe: "name of the run's folder in .bilevel" })
+      .option("replay", { type: "string", describe: "an llm.jsonl that answers in the model's place" })
+      .option("replay-sequence", {
+        type: "string",
+        describe: "the same, in the order of the file",
+        conflicts: "replay",
+      })
+      .options(options) as never,
   async handler(args) {
     const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
+    answerFrom(resolved, args);
     await go(resolved, newRun(resolved.home, args.name ?? resolved.config.name), args);
   },
 };

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import type { Answered, Model, Question, Recorder, Run } from "../../core/index.ts";
 import { BilevelError, journalFile, readJournal, answerOf } from "../../core/index.ts";
 import { Client, type ClientOptions, type Failure } from "./client.ts";
 import { readAnswer } from "./form.ts";
+import { record, Recording } from "./recording.ts";
 import { costOf, noUsage, sum, type Price, type Usage } from "./usage.ts";
 
 export { fenced, redacted } from "./text.ts";
@@ -71,6 +73,12 @@ export interface Exchange {
   faults?: readonly string[];
 }
 
+/** A model that can be answered for by what another run recorded. */
+export interface RecordedModel extends Model {
+  /** From now on the file answers, and no server: by the question, or in the order of the recording. @throws E_MODEL */
+  replay(file: string, isSequence: boolean): void;
+}
+
 /**
  * A language model behind an OpenAI-compatible server. Every answer is checked
  * against its form; an invalid one goes back with the errors, twice at most.
@@ -78,19 +86,22 @@ export interface Exchange {
  * paid for twice. A budget that is reached, a spent quota and a rejected key end
  * the asking, not the run: callers go on without the model.
  */
-export function llm(given: LlmOptions): Model {
+export function llm(given: LlmOptions): RecordedModel {
   const options = { ...given } as LlmOptions & Required<Pick<ClientOptions, "maxTokens" | "timeoutSeconds" | "retries" | "concurrency">>; // prettier-ignore
   let client: Client | undefined;
   let spent: Usage = noUsage;
   let limits: { tokens?: number; usd?: number } = usual;
   let closed: string | undefined;
   let run: Run | undefined;
+  let recording: Recording | undefined;
+  /** What calls under way may still take. */
+  let committed = 0;
   const modelFor = (purpose: string): string => options.models?.[purpose] ?? options.model;
 
   /** Why no further call may be made: what is spent and what a call may cost are more than the budget. */
   const broke = (): string | undefined => {
     const { tokens = Infinity, usd = Infinity } = limits;
-    const next = options.maxTokens;
+    const next = options.maxTokens + committed;
     if (closed !== undefined) return closed;
     if (spent.input + spent.output + next > tokens) return `the budget of ${tokens} tokens is used up`;
     const cost = options.price ? costOf(spent, options.price) : 0;
@@ -115,7 +126,10 @@ export function llm(given: LlmOptions): Model {
     for (let round = 0; round <= mends; round++) {
       const reason = broke();
       if (!client || reason !== undefined) return end({ failed: reason ?? "the model was not opened" });
+      const most = options.maxTokens;
+      committed += most;
       const answer = await client.call({ model: told.model, messages: talk, form, maxTokens: question.maxTokens });
+      committed -= most;
       faults.push(...answer.faults);
       if (answer.usage) {
         spentHere.push(answer.usage);
@@ -133,6 +147,13 @@ export function llm(given: LlmOptions): Model {
     return end({ failed: `no valid answer in ${mends + 1} tries: ${faults.at(-1) ?? ""}` });
   }
 
+  async function answerTo(question: Question): Promise<Exchange> {
+    if (recording) return recording.answer(question, modelFor(question.purpose));
+    const made = await exchange(question);
+    if (run) record(join(run.folder, "llm.jsonl"), question, made);
+    return made;
+  }
+
   return {
     name: "llm",
     contract: 1,
@@ -144,19 +165,22 @@ export function llm(given: LlmOptions): Model {
       const isLimited = budget.tokens !== undefined || budget.usd !== undefined;
       limits = isLimited ? budget : options.price ? { usd: usual.usd } : { tokens: usual.tokens };
       const apiKey = options.apiKeyEnv === undefined ? undefined : process.env[options.apiKeyEnv];
-      if (options.apiKeyEnv !== undefined && !apiKey)
+      if (options.apiKeyEnv !== undefined && !apiKey && !recording)
         throw new BilevelError("E_MODEL", `the environment variable ${options.apiKeyEnv} is empty`, { path: "llm.apiKeyEnv", allowed: "the name of a variable that holds the key", hint: `export ${options.apiKeyEnv}=…` }); // prettier-ignore
-      client = new Client({ ...options, apiKey });
+      if (!recording) client = new Client({ ...options, apiKey });
       for (const fact of readJournal(journalFile(opening.folder)).facts)
         if (fact.type === "once" && fact.kind === "model") spent = sum([spent, (answerOf(opening.folder, fact) as Exchange).usage]); // prettier-ignore
       if (!isLimited && !opening.resumed)
         opening.notice(options.price ? `no budget for the model in the config: ${usual.usd} dollars` : `no budget for the model in the config, and no price: ${usual.tokens.toLocaleString("en")} tokens`); // prettier-ignore
-      if (opening.resumed) return;
+      if (opening.resumed || !client) return;
       const first = await client.call({ model: options.model, messages: [{ role: "user", content: 'Answer with the JSON object {"ready": true}.' }], form: { type: "object", required: ["ready"], properties: { ready: { type: "boolean" } }, additionalProperties: false }, maxTokens: Math.min(options.maxTokens, 1000) }); // prettier-ignore
       if (first.usage) spent = sum([spent, first.usage]);
       if ("failure" in first && first.failure.isFinal)
         throw new BilevelError("E_MODEL", `the model cannot be asked: ${first.failure.reason}`, { path: "llm", received: `${options.model} at ${options.baseURL ?? "OpenAI"}`, hint: "mend the key, the model's name or the address; or take llm out of the config: everything runs without it" }); // prettier-ignore
       if ("failure" in first) opening.notice(`the model did not answer the first question: ${first.failure.reason}`);
+    },
+    replay(file, isSequence) {
+      recording = new Recording(file, isSequence);
     },
     close() {
       client = undefined;
@@ -164,7 +188,7 @@ export function llm(given: LlmOptions): Model {
     },
     async ask<T>(recorder: Recorder, question: Question): Promise<Answered<T>> {
       const { context: _, ...request } = question;
-      const { value, failed } = await recorder.once("model", { ...request, model: modelFor(question.purpose) }, () => exchange(question)); // prettier-ignore
+      const { value, failed } = await recorder.once("model", { ...request, model: modelFor(question.purpose) }, () => answerTo(question)); // prettier-ignore
       return failed === undefined ? { value: value as T } : { failed };
     },
   };

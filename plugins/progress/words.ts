@@ -1,4 +1,5 @@
 import type { ArmChange, Evidence, Outcome, Trial, Verdict } from "../../core/index.ts";
+import { changeId } from "../../core/index.ts";
 
 /** A number with as many digits as tell something. */
 export function short(value: number): string {
@@ -41,7 +42,7 @@ export const measurementOf = (outcome: Outcome | undefined): string =>
 
 /** A change to an arm, in words. */
 export function changeText(change: ArmChange): string {
-  if (change.install) return change.install.from === "plugin" ? change.install.name : change.install.idea;
+  if (change.install) return changeId(change);
   if (change.remove !== undefined) return `without ${change.remove}`;
   if (!change.policy) return "nothing";
   const { frozen, focus, strategy, guidance } = change.policy;

@@ -96,7 +96,7 @@ describe("a proposal by the model", () => {
   it("and the search's share a run by default once a model is there", async () => {
     const { end } = await withModel({ config: () => ({ proposer: proposeHybrid(), budget: { trials: 40 } }) });
     const by = [...(end.levels.get("inner")?.trials ?? [])].map((trial) => trial.by);
-    expect(by.filter((one) => one === "propose-llm").length).toBeGreaterThan(3);
+    expect(by.filter((one) => one === "propose-llm").length).toBeGreaterThan(1);
     expect(by.filter((one) => one === "propose-local").length).toBeGreaterThan(10);
     const resolved = resolveConfig({ objective: { metric: "loss", direction: "minimize" }, space, evaluator: inert, levels: [innerLoop()], llm: llm({ model: "x" }), budget: { trials: 1 } }, "c.ts"); // prettier-ignore
     expect(resolved.config.proposer?.name).toBe("propose-hybrid");
@@ -171,6 +171,15 @@ describe("what is paid for", () => {
     const { folder, whole } = await withModel({ config: () => ({ levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })], budget: { trials: 12 } }) }); // prettier-ignore
     const config = resolveConfig({ objective: { metric: "loss", direction: "minimize" }, space, evaluator: { name: "bowl", contract: 1 }, ...whole }, "c.ts").config; // prettier-ignore
     expect(await replay(folder, config)).toBeGreaterThan(12);
+  });
+
+  it("is exported to llm.jsonl, from which the same run is answered again: equal journals but for what is volatile", async () => {
+    const levels = () => [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })];
+    const first = await withModel({ config: () => ({ levels: levels(), budget: { trials: 12 } }) });
+    const again = llm({ model: "scripted", baseURL: first.url, timeoutSeconds: 5, retries: 0 });
+    again.replay(join(first.folder, "llm.jsonl"), false);
+    const { facts } = await run({ llm: again, proposer: proposeLlm(), levels: levels(), budget: { trials: 12 } });
+    expect(lasting(facts)).toEqual(lasting(first.facts));
   });
 
   it("ends with the budget of tokens or dollars, the run goes on with the search alone", async () => {

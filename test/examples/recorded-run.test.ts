@@ -1,0 +1,43 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readJournal } from "../../core/index.ts";
+import { emptyFolder, lasting } from "../support/run.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const copy = (): string => {
+  const folder = emptyFolder();
+  cpSync(join(root, "examples/recorded-run"), folder, { recursive: true });
+  return folder;
+};
+const bilevel = (folder: string, ...args: string[]) => spawnSync(process.execPath, ["--no-warnings", join(root, "cli/bilevel.js"), "run", "-C", folder, ...args], { encoding: "utf8", env: { PATH: process.env.PATH } }); // prettier-ignore
+
+describe("the recorded run", () => {
+  it("says who answered", () => {
+    const [header] = readFileSync(join(root, "examples/recorded-run/llm.jsonl"), "utf8").split("\n");
+    expect(JSON.parse(header ?? "")).toEqual({ recording: 1, answeredBy: "written by hand" });
+  });
+
+  it("is answered from its file, without network and key: all levels, a file refused and one let in; twice the same", () => {
+    const folder = copy();
+    const { status, stdout, stderr } = bilevel(folder, "--replay", "llm.jsonl", "--name", "one");
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("mechanisms: 2 written, 1 admitted, 1 live");
+    expect(stdout).toMatch(/the model was asked \d+ times \(explore 1, critique 1, specify 1, generate 2, policy 1, proposal \d+\)\n/); // prettier-ignore
+    expect(bilevel(folder, "--replay-sequence", "llm.jsonl", "--name", "two").status).toBe(0);
+    const facts = (name: string) => lasting(readJournal(join(folder, ".bilevel", name, "journal.jsonl")).facts);
+    expect(facts("two")).toEqual(facts("one"));
+  });
+
+  it("whose config was changed is told where its question leaves the recorded one", () => {
+    const folder = copy();
+    const config = readFileSync(join(folder, "bilevel.config.ts"), "utf8");
+    writeFileSync(join(folder, "bilevel.config.ts"), config.replace("default: 8", "default: 7"));
+    const { status, stderr } = bilevel(folder, "--replay", "llm.jsonl");
+    expect(status).toBe(3);
+    expect(stderr).toContain("the recording has no answer to this question (explore)");
+    expect(stderr).toMatch(/received +….*\n.*allowed +…/);
+    expect(bilevel(folder, "--replay", "bilevel.config.ts").stderr).toContain("the recording cannot be read");
+  });
+});
