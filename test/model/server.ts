@@ -1,0 +1,64 @@
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** A small real model behind the wire format of OpenAI: server.ts FOLDER MODEL. Prints its address once it listens. */
+const [, , folder = ".", file = ""] = process.argv;
+
+/** What is used of node-llama-cpp, which is installed by the test alone. */
+interface Llama {
+  loadModel(options: { modelPath: string }): Promise<{ createContext(options: object): Promise<Context> }>;
+  createGrammarForJsonSchema(schema: object): Promise<unknown>;
+}
+interface Context {
+  getSequence(): object;
+  dispose(): Promise<void>;
+}
+type Session = new (options: object) => { prompt(text: string, options: object): Promise<string> };
+
+const module = (await import(pathToFileURL(join(folder, "node_modules/node-llama-cpp/dist/index.js")).href)) as { getLlama(options: object): Promise<Llama>; LlamaChatSession: Session }; // prettier-ignore
+const llama = await module.getLlama({ gpu: false, build: "never", logLevel: "error" });
+const model = await llama.loadModel({ modelPath: file });
+
+interface Body {
+  messages: { role: string; content: string }[];
+  max_tokens?: number;
+  response_format?: { type: string; json_schema?: { schema: object } };
+}
+
+async function answer({ messages, max_tokens: maxTokens = 400, response_format: format }: Body): Promise<string> {
+  const context = await model.createContext({ contextSize: 8192 });
+  try {
+    const system = messages.find(({ role }) => role === "system")?.content;
+    const session = new module.LlamaChatSession({ contextSequence: context.getSequence(), systemPrompt: system });
+    const schema = format?.json_schema?.schema;
+    const grammar = schema ? { grammar: await llama.createGrammarForJsonSchema(schema) } : {};
+    const text = messages.filter(({ role }) => role !== "system").map(({ role, content }) => (role === "user" ? content : `You answered: ${content}`)).join("\n\n"); // prettier-ignore
+    return await session.prompt(text, { maxTokens: Math.min(maxTokens, 400), temperature: 0.7, ...grammar });
+  } finally {
+    await context.dispose();
+  }
+}
+
+let last: Promise<unknown> = Promise.resolve();
+const server = createServer((request, response) => {
+  let text = "";
+  request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  request.on("end", () => {
+    const body = JSON.parse(text) as Body;
+    const send = (status: number, value: object): void => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(value));
+    };
+    last = last.then(async () => {
+      try {
+        const content = await answer(body);
+        send(200, { id: "x", object: "chat.completion", created: 0, model: "local", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content } }] }); // prettier-ignore
+      } catch (error) {
+        const message = String(error);
+        send(/schema|grammar/i.test(message) ? 400 : 500, { error: { message: /schema|grammar/i.test(message) ? `response_format json_schema: ${message}` : message } }); // prettier-ignore
+      }
+    });
+  });
+});
+server.listen(0, "127.0.0.1", () => console.log(`listening ${(server.address() as { port: number }).port}`));
