@@ -14,7 +14,9 @@ import { innerLoop } from "../plugins/inner-loop/index.ts";
  * propose-hybrid and a model in the process that answers nonsense, or always
  * near the worst corner: bench:floor [--json] [--seeds N].
  */
-const { values: flags } = parseArgs({ options: { json: { type: "boolean" }, seeds: { type: "string", default: "1000" } } }); // prettier-ignore
+const { values: flags } = parseArgs({
+  options: { json: { type: "boolean" }, seeds: { type: "string", default: "1000" } },
+});
 const seeds = Number(flags.seeds);
 const tasks = fastTasks.filter(({ name }) => name !== "rugged"); // its least loss under noise is no fair mark after 100 trials
 
@@ -27,16 +29,24 @@ const worst: Readonly<Record<string, Readonly<Record<string, number | string | b
 type Answers = (task: FastTask, number: number, seed: number) => { values: object; hypothesis: string } | undefined;
 const kinds: Record<string, Answers | undefined> = {
   search: undefined,
-  nonsense: (_task, number) => [undefined, { values: { a: 99, rate: 99 }, hypothesis: "" }, { values: { x: 1 }, hypothesis: "" }][number % 3], // prettier-ignore
+  nonsense: (_task, number) =>
+    [undefined, { values: { a: 99, rate: 99 }, hypothesis: "" }, { values: { x: 1 }, hypothesis: "" }][number % 3],
   worstCorner(task, number, seed) {
     const random = streamOf("corner", seed, number);
     const jitter = (name: string, value: unknown): unknown => {
       const domain = task.space.parameters[name];
       if (domain?.type !== "float") return value;
       const share = 0.05 * random() * (value === domain.max ? -1 : 1);
-      return domain.scale === "log" ? (value as number) * (domain.max / domain.min) ** share : (value as number) + share * (domain.max - domain.min); // prettier-ignore
+      return domain.scale === "log"
+        ? (value as number) * (domain.max / domain.min) ** share
+        : (value as number) + share * (domain.max - domain.min);
     };
-    return { values: Object.fromEntries(Object.entries(worst[task.name] ?? {}).map(([name, value]) => [name, jitter(name, value)])), hypothesis: "worse" }; // prettier-ignore
+    return {
+      values: Object.fromEntries(
+        Object.entries(worst[task.name] ?? {}).map(([name, value]) => [name, jitter(name, value)]),
+      ),
+      hypothesis: "worse",
+    };
   },
 };
 
@@ -59,8 +69,14 @@ async function regret(task: FastTask, kind: string, seed: number): Promise<numbe
     apply: (taps) =>
       taps.evaluate((trial: Trial<TaskChange>): Promise<Outcome> => {
         const loss = task.loss((trial.candidate.values ?? {}) as Record<string, number>);
-        if (loss === undefined) return Promise.resolve({ status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 }); // prettier-ignore
-        return Promise.resolve({ status: "measured", metric: loss + task.noise * normal(streamOf("noise", seed, trial.id)), metrics: {}, seconds: 0 }); // prettier-ignore
+        if (loss === undefined)
+          return Promise.resolve({ status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 });
+        return Promise.resolve({
+          status: "measured",
+          metric: loss + task.noise * normal(streamOf("noise", seed, trial.id)),
+          metrics: {},
+          seconds: 0,
+        });
       }),
   };
   const answer = kinds[kind];
@@ -89,8 +105,15 @@ for (const kind of Object.keys(kinds)) {
   }
   const medians = Object.entries(all).map(([name, list]) => [name, median(list)] as const);
   // the geometric mean over the tasks: their losses have no common unit
-  figures[kind] = Number(Math.exp(medians.reduce((sum, [, value]) => sum + Math.log(value), 0) / medians.length).toPrecision(4)); // prettier-ignore
-  if (!flags.json) console.log(kind.padEnd(12), medians.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(", ")); // prettier-ignore
+  figures[kind] = Number(
+    Math.exp(medians.reduce((sum, [, value]) => sum + Math.log(value), 0) / medians.length).toPrecision(4),
+  );
+  if (!flags.json)
+    console.log(kind.padEnd(12), medians.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(", "));
 }
 if (flags.json) console.log(JSON.stringify(figures));
-else for (const kind of ["nonsense", "worstCorner"]) console.log(`${kind}: ${((figures[kind] ?? NaN) / (figures.search ?? NaN)).toFixed(2)} times the regret of the search alone; aim at most 1.30`); // prettier-ignore
+else
+  for (const kind of ["nonsense", "worstCorner"])
+    console.log(
+      `${kind}: ${((figures[kind] ?? NaN) / (figures.search ?? NaN)).toFixed(2)} times the regret of the search alone; aim at most 1.30`,
+    );

@@ -63,5 +63,12 @@ if (process.argv.includes("--json")) console.log(JSON.stringify(result));
 else {
   console.log(`${trials} trials in ${seconds.toFixed(1)} s`);
   console.table(result);
-  console.table(Object.fromEntries([...end.costs].map(([tap, { calls, ms }]) => [tap, { calls, ms: round(ms, 1), usPerCall: round((1000 * ms) / calls, 1) }]))); // prettier-ignore
+  console.table(
+    Object.fromEntries(
+      [...end.costs].map(([tap, { calls, ms }]) => [
+        tap,
+        { calls, ms: round(ms, 1), usPerCall: round((1000 * ms) / calls, 1) },
+      ]),
+    ),
+  );
 }

@@ -16,7 +16,8 @@ const step = 0.12; // of propose-local
 function fresh(space: Space, { parent, random, view }: Turn<TaskChange>, length = step): Values {
   const from = parent.candidate.values ?? {};
   let values = from;
-  for (let draw = 0; draw < 20 && valuesKey(values) === valuesKey(from); draw++) values = localMove(space, from, random, { step: length, frozen: view.policy.frozen }); // prettier-ignore
+  for (let draw = 0; draw < 20 && valuesKey(values) === valuesKey(from); draw++)
+    values = localMove(space, from, random, { step: length, frozen: view.policy.frozen });
   return values;
 }
 
@@ -38,14 +39,25 @@ const least = (candidates: readonly Values[], score: (values: Values) => number)
   const scores = candidates.map(score);
   return candidates[scores.indexOf(Math.min(...scores))] as Values;
 };
-const bestOf = (count: number, score: (values: Values, random: () => number) => number): Shape => (drafted, turn, space) =>
-  least([drafted, ...Array.from({ length: count - 1 }, () => fresh(space, turn))], (values) => score(values, turn.random)); // prettier-ignore
+const bestOf =
+  (count: number, score: (values: Values, random: () => number) => number): Shape =>
+  (drafted, turn, space) =>
+    least([drafted, ...Array.from({ length: count - 1 }, () => fresh(space, turn))], (values) =>
+      score(values, turn.random),
+    );
 const from = ({ parent }: Turn<TaskChange>): Values => parent.candidate.values ?? {};
-const nearest = (count: number): Shape => (drafted, turn, space) =>
-  least([drafted, ...Array.from({ length: count - 1 }, () => fresh(space, turn))], (values) => distance(space, from(turn), values)); // prettier-ignore
+const nearest =
+  (count: number): Shape =>
+  (drafted, turn, space) =>
+    least([drafted, ...Array.from({ length: count - 1 }, () => fresh(space, turn))], (values) =>
+      distance(space, from(turn), values),
+    );
 
 /** A score that knows the truth by a rank correlation of some 0.66 (tau 0.5). */
-const weak = (tau: number) => (values: Values, random: () => number): number => Math.log(truth(values) - 0.968) + tau * normal(random); // prettier-ignore
+const weak =
+  (tau: number) =>
+  (values: Values, random: () => number): number =>
+    Math.log(truth(values) - 0.968) + tau * normal(random);
 
 /** One float moved by a hundredth of its range. */
 const fine: Shape = (_drafted, turn, space) => {
@@ -55,7 +67,10 @@ const fine: Shape = (_drafted, turn, space) => {
   const parameter = space.parameters[name];
   if (parameter?.type !== "float") return values;
   const way = turn.random() < 0.5 ? -0.01 : 0.01;
-  const to = parameter.scale === "log" ? (values[name] as number) * (parameter.max / parameter.min) ** way : (values[name] as number) + way * (parameter.max - parameter.min); // prettier-ignore
+  const to =
+    parameter.scale === "log"
+      ? (values[name] as number) * (parameter.max / parameter.min) ** way
+      : (values[name] as number) + way * (parameter.max - parameter.min);
   return { ...values, [name]: Number(Math.min(parameter.max, Math.max(parameter.min, to)).toPrecision(6)) };
 };
 

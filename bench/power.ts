@@ -9,7 +9,8 @@ import { judge } from "../plugins/outer-loop/evidence.ts";
  */
 const runs = Number(process.argv[2] ?? 2000);
 const target = { objective: { metric: "loss", direction: "minimize" }, trial: () => undefined } as unknown as View;
-const measured = (metric: number) => ({ candidate: {}, outcome: { status: "measured", metric, metrics: {}, seconds: 0 } }) as unknown as Trial; // prettier-ignore
+const measured = (metric: number) =>
+  ({ candidate: {}, outcome: { status: "measured", metric, metrics: {}, seconds: 0 } }) as unknown as Trial;
 const mostPairs = 40;
 
 function verdicts(effect: number, place: number): { kept: number; dropped: number; trials: number[] } {
@@ -31,8 +32,20 @@ function verdicts(effect: number, place: number): { kept: number; dropped: numbe
 
 console.log("effect  kept 1st  2nd  5th   dropped  trials to a keep: median, nine of ten");
 for (const effect of [-1, -0.5, 0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3]) {
-  const [first, second, fifth] = [1, 2, 5].map((place) => verdicts(effect, place)) as [ReturnType<typeof verdicts>, ReturnType<typeof verdicts>, ReturnType<typeof verdicts>]; // prettier-ignore
+  const [first, second, fifth] = [1, 2, 5].map((place) => verdicts(effect, place)) as [
+    ReturnType<typeof verdicts>,
+    ReturnType<typeof verdicts>,
+    ReturnType<typeof verdicts>,
+  ];
   const percent = ({ kept }: { kept: number }) => `${((100 * kept) / runs).toFixed(0)} %`;
-  const trials = first.trials.length > runs / 20 ? `${quantile(first.trials, 0.5)}, ${Math.round(quantile(first.trials, 0.9))}` : "-"; // prettier-ignore
-  console.log(`${String(effect).padEnd(7)} ${percent(first).padEnd(9)} ${percent(second).padEnd(5)} ${percent(fifth).padEnd(6)} ${((100 * first.dropped) / runs).toFixed(0)} %`.padEnd(44), trials); // prettier-ignore
+  const trials =
+    first.trials.length > runs / 20
+      ? `${quantile(first.trials, 0.5)}, ${Math.round(quantile(first.trials, 0.9))}`
+      : "-";
+  console.log(
+    `${String(effect).padEnd(7)} ${percent(first).padEnd(9)} ${percent(second).padEnd(5)} ${percent(fifth).padEnd(6)} ${((100 * first.dropped) / runs).toFixed(0)} %`.padEnd(
+      44,
+    ),
+    trials,
+  );
 }

@@ -15,18 +15,55 @@ function tokensAfter(count: number): number {
       values = localMove(space, trials[Math.max(0, id - 3)]?.candidate.values ?? values, random, { step: 0.12 });
     const metric = 0.99 + 0.02 * random();
     const crashed = id % 7 === 3;
-    trials.push({ id, turn: id, parent: Math.max(0, id - 3), candidate: { values }, by: "local", arm: [], seed: 42, touches: [], outcome: crashed ? { status: "crashed", kind: "oom", reason: "CUDA out of memory: ".repeat(20), seconds: 1 } : { status: "measured", metric, metrics: { val_bpb: metric }, seconds: 1 }, verdict: { decision: id % 9 === 0 ? "keep" : "discard", gain: 0.01 - metric / 100, reason: "measured" } }); // prettier-ignore
+    trials.push({
+      id,
+      turn: id,
+      parent: Math.max(0, id - 3),
+      candidate: { values },
+      by: "local",
+      arm: [],
+      seed: 42,
+      touches: [],
+      outcome: crashed
+        ? { status: "crashed", kind: "oom", reason: "CUDA out of memory: ".repeat(20), seconds: 1 }
+        : { status: "measured", metric, metrics: { val_bpb: metric }, seconds: 1 },
+      verdict: { decision: id % 9 === 0 ? "keep" : "discard", gain: 0.01 - metric / 100, reason: "measured" },
+    });
   }
   const [first] = trials as [Trial<TaskChange>];
   const turn = {
     number: count,
     parent: first,
     refused: [],
-    view: { level: "inner", policy: { ...openPolicy, guidance: "short steps" }, trials: { length: count, at: (at: number) => trials.at(at), last: (n: number) => trials.slice(-n), [Symbol.iterator]: () => trials[Symbol.iterator]() }, trial: (id: number) => trials[id], pending: [], budget: { trials: 20_000, used: count }, inForce: [], catalogue: [], struck: [], space, objective: { metric: "val_bpb", direction: "minimize" }, baseline: 1, noiseFloor: 0.0005, incumbent: { trial: first, value: 0.98, se: 0, repeats: 1 }, evidence: new Map() }, // prettier-ignore
+    view: {
+      level: "inner",
+      policy: { ...openPolicy, guidance: "short steps" },
+      trials: {
+        length: count,
+        at: (at: number) => trials.at(at),
+        last: (n: number) => trials.slice(-n),
+        [Symbol.iterator]: () => trials[Symbol.iterator](),
+      },
+      trial: (id: number) => trials[id],
+      pending: [],
+      budget: { trials: 20_000, used: count },
+      inForce: [],
+      catalogue: [],
+      struck: [],
+      space,
+      objective: { metric: "val_bpb", direction: "minimize" },
+      baseline: 1,
+      noiseFloor: 0.0005,
+      incumbent: { trial: first, value: 0.98, se: 0, repeats: 1 },
+      evidence: new Map(),
+    },
   } as unknown as Turn<TaskChange>;
   return Math.ceil((system.length + promptOf(turn, []).length) / 4);
 }
 
 const figures = { tokens30: tokensAfter(30), tokens10000: tokensAfter(10_000) };
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
-else console.log(`${figures.tokens30} tokens after 30 trials, ${figures.tokens10000} after 10,000: ${(figures.tokens10000 / figures.tokens30).toFixed(2)} times; aim at most 1.20`); // prettier-ignore
+else
+  console.log(
+    `${figures.tokens30} tokens after 30 trials, ${figures.tokens10000} after 10,000: ${(figures.tokens10000 / figures.tokens30).toFixed(2)} times; aim at most 1.20`,
+  );

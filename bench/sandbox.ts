@@ -18,12 +18,19 @@ import { Sandbox } from "../plugins/sandbox/index.ts";
  * and first machine; foldMs10000: learning from as many trials; trialMs5: what
  * five sandboxed mechanisms add to a trial at the end of a run that long.
  */
-const { values: flags } = parseArgs({ options: { json: { type: "boolean" }, trials: { type: "string", default: "10000" } } }); // prettier-ignore
+const { values: flags } = parseArgs({
+  options: { json: { type: "boolean" }, trials: { type: "string", default: "10000" } },
+});
 const trials = Number(flags.trials);
 
-const space: Space = { parameters: Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`p${index}`, { type: "float" as const, min: 0, max: 1, default: 0.5 }])) }; // prettier-ignore
+const space: Space = {
+  parameters: Object.fromEntries(
+    Array.from({ length: 10 }, (_, index) => [`p${index}`, { type: "float" as const, min: 0, max: 1, default: 0.5 }]),
+  ),
+};
 const objective = { metric: "loss", direction: "minimize" as const, noise: "none" as const };
-const truth = (values: Values): number => Object.values(values).reduce<number>((sum, value) => sum + (Number(value) - 0.3) ** 2, 0); // prettier-ignore
+const truth = (values: Values): number =>
+  Object.values(values).reduce<number>((sum, value) => sum + (Number(value) - 0.3) ** 2, 0);
 
 const mechanism = (
   name: string,
@@ -58,14 +65,51 @@ export default mechanism({
 function pastTrial(id: number): Trial {
   const values = sample(space, streamOf("bench", id));
   const metric = truth(values);
-  return { id, turn: id, parent: Math.max(0, id - 1), candidate: { values }, by: "local", arm: [], seed: 42, touches: [], outcome: { status: "measured", metric, metrics: { loss: metric }, seconds: 0.1 }, verdict: { decision: "discard", gain: -0.01, reason: "not better" } }; // prettier-ignore
+  return {
+    id,
+    turn: id,
+    parent: Math.max(0, id - 1),
+    candidate: { values },
+    by: "local",
+    arm: [],
+    seed: 42,
+    touches: [],
+    outcome: { status: "measured", metric, metrics: { loss: metric }, seconds: 0.1 },
+    verdict: { decision: "discard", gain: -0.01, reason: "not better" },
+  };
 }
-const viewOf = (trial: Trial): View => ({ level: "inner", policy: openPolicy, trials: { length: trial.id + 1, at: () => trial, last: () => [trial], [Symbol.iterator]: () => [trial][Symbol.iterator]() }, trial: () => trial, pending: [], budget: { trials: 20_000, used: trial.id }, inForce: [], catalogue: [], struck: [], space, objective, baseline: 1, noiseFloor: 0.01, evidence: new Map() }); // prettier-ignore
+const viewOf = (trial: Trial): View => ({
+  level: "inner",
+  policy: openPolicy,
+  trials: {
+    length: trial.id + 1,
+    at: () => trial,
+    last: () => [trial],
+    [Symbol.iterator]: () => [trial][Symbol.iterator](),
+  },
+  trial: () => trial,
+  pending: [],
+  budget: { trials: 20_000, used: trial.id },
+  inForce: [],
+  catalogue: [],
+  struck: [],
+  space,
+  objective,
+  baseline: 1,
+  noiseFloor: 0.01,
+  evidence: new Map(),
+});
 
 const start = { level: "inner", seed: "bench", space, objective };
 const asking = (number: number) => {
-  const draft = { candidate: { values: complete(space, {}, sample(space, streamOf("draft", number))) }, brief: [] }; // prettier-ignore
-  return (head: object) => ({ do: "propose" as const, tap: "propose:SHAPE" as const, head, draft, turn: { number, parent: 0, refused: [], draws: [number] } }); // prettier-ignore
+  const draft = { candidate: { values: complete(space, {}, sample(space, streamOf("draft", number))) }, brief: [] };
+  return (head: object) => ({
+    do: "propose" as const,
+    tap: "propose:SHAPE" as const,
+    head,
+    draft,
+    turn: { number, parent: 0, refused: [], draws: [number] },
+  });
 };
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -111,7 +155,13 @@ async function inRun(mechanisms: number): Promise<{ first: number; last: number 
     apply: (taps) =>
       taps.propose("TURN", (draft, { view }: Turn<ArmChange>) => {
         const code = codes[view.trials.length];
-        return code === undefined ? undefined : { ...draft, by: "author", candidate: { of: "inner", install: { from: "code", name: "written", code, idea: "bench" } } }; // prettier-ignore
+        return code === undefined
+          ? undefined
+          : {
+              ...draft,
+              by: "author",
+              candidate: { of: "inner", install: { from: "code", name: "written", code, idea: "bench" } },
+            };
       }),
   };
   const at: number[] = [];
@@ -137,13 +187,35 @@ async function inRun(mechanisms: number): Promise<{ first: number; last: number 
   rmSync(folder, { recursive: true });
   const span = Math.min(1000, Math.floor(trials / 4));
   const begin = Math.min(1000, span); // the mechanisms are written in the first five hundred trials
-  return { first: ((at[begin + span] ?? 0) - (at[begin] ?? 0)) / span, last: ((at.at(-1) ?? 0) - (at.at(-1 - span) ?? 0)) / span }; // prettier-ignore
+  return {
+    first: ((at[begin + span] ?? 0) - (at[begin] ?? 0)) / span,
+    last: ((at.at(-1) ?? 0) - (at.at(-1 - span) ?? 0)) / span,
+  };
 }
 
 const { callUs, batchedCallUs, vmMs, coldMs, foldMs10000 } = await calls();
 const [without, five] = [await inRun(0), await inRun(5)];
 const round = (value: number): number => Number(value.toPrecision(3));
-const figures = { callUs: round(callUs), batchedCallUs: round(batchedCallUs), vmMs: round(vmMs), coldMs: round(coldMs), foldMs10000: round(foldMs10000), trialMs5: round(five.last - without.last), trialMs5First: round(five.first - without.first) }; // prettier-ignore
-const aims: Record<string, number> = { callUs: 400, batchedCallUs: 200, vmMs: 10, coldMs: 600, foldMs10000: 2000, trialMs5: 5 }; // prettier-ignore
+const figures = {
+  callUs: round(callUs),
+  batchedCallUs: round(batchedCallUs),
+  vmMs: round(vmMs),
+  coldMs: round(coldMs),
+  foldMs10000: round(foldMs10000),
+  trialMs5: round(five.last - without.last),
+  trialMs5First: round(five.first - without.first),
+};
+const aims: Record<string, number> = {
+  callUs: 400,
+  batchedCallUs: 200,
+  vmMs: 10,
+  coldMs: 600,
+  foldMs10000: 2000,
+  trialMs5: 5,
+};
 if (flags.json) console.log(JSON.stringify(figures));
-else for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(14)} ${String(value).padStart(8)}  ${aims[name] === undefined ? "" : `aim ${aims[name]}${value > aims[name] ? ", missed" : ""}`}`); // prettier-ignore
+else
+  for (const [name, value] of Object.entries(figures))
+    console.log(
+      `${name.padEnd(14)} ${String(value).padStart(8)}  ${aims[name] === undefined ? "" : `aim ${aims[name]}${value > aims[name] ? ", missed" : ""}`}`,
+    );

@@ -43,7 +43,12 @@ export async function loadConfig(folder: string, named?: string, preset?: string
   const file = found.filepath;
   const [name, home] = [basename(file), dirname(file)];
   const exported = typeof found.config === "function" ? await (found.config as () => unknown)() : found.config;
-  if (!isObject(exported)) throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", { path: name, received: show(exported), allowed: "defineConfig({ … })" }); // prettier-ignore
+  if (!isObject(exported))
+    throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", {
+      path: name,
+      received: show(exported),
+      allowed: "defineConfig({ … })",
+    });
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);
   const whole = await loadPlugins(layered, home);
@@ -57,9 +62,13 @@ async function withPreset(
   home: string,
   origins: Record<string, string>,
 ): Promise<Record<string, unknown>> {
-  // prettier-ignore
-  const found = await importNamed(preset.startsWith(".") || preset.includes("/") ? preset : `bilevel/presets/${preset}`, home, "--preset"); // prettier-ignore
-  if (typeof found !== "function") return merge(config, found as Record<string, unknown>, `preset ${preset}`, "", origins); // prettier-ignore
+  const found = await importNamed(
+    preset.startsWith(".") || preset.includes("/") ? preset : `bilevel/presets/${preset}`,
+    home,
+    "--preset",
+  );
+  if (typeof found !== "function")
+    return merge(config, found as Record<string, unknown>, `preset ${preset}`, "", origins);
   const made = (found as (under: unknown) => Record<string, unknown>)(config);
   return found.length > 0 ? made : merge(config, made, `preset ${preset}`, "", origins);
 }
@@ -67,7 +76,10 @@ async function withPreset(
 const importDefault = async (file: string): Promise<unknown> => {
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
   if (module.default === undefined)
-    throw new BilevelError("E_CONFIG_INVALID", "the file has no default export", { path: basename(file), hint: "export default defineConfig({ … })" }); // prettier-ignore
+    throw new BilevelError("E_CONFIG_INVALID", "the file has no default export", {
+      path: basename(file),
+      hint: "export default defineConfig({ … })",
+    });
   return module.default;
 };
 
@@ -117,7 +129,8 @@ function merge(
   return merged;
 }
 
-const isPlain = (value: unknown): value is Record<string, unknown> => isObject(value) && value.contract !== 1 && value.use === undefined; // prettier-ignore
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) && value.contract !== 1 && value.use === undefined;
 
 /** Puts plugins in the place of `{ use, options }`, as JSON and YAML name them. `package#name` is a named export. */
 async function loadPlugins(config: Record<string, unknown>, home: string): Promise<Record<string, unknown>> {
@@ -125,9 +138,18 @@ async function loadPlugins(config: Record<string, unknown>, home: string): Promi
     if (Array.isArray(value)) return Promise.all(value.map((item, index) => load(item, `${path}[${index}]`)));
     if (!isObject(value) || typeof value.use !== "string") return value;
     const factory = await importNamed(value.use, home, path);
-    const options = isObject(value.options) ? { ...value.options, ...(value.options.plugins ? { plugins: await load(value.options.plugins, `${path}.plugins`) } : {}) } : value.options; // prettier-ignore
+    const options = isObject(value.options)
+      ? {
+          ...value.options,
+          ...(value.options.plugins ? { plugins: await load(value.options.plugins, `${path}.plugins`) } : {}),
+        }
+      : value.options;
     if (typeof factory === "function") return (factory as (options: unknown) => unknown)(options);
-    throw new BilevelError("E_PLUGIN_INVALID", `${value.use} does not export a plugin`, { path, received: show(factory), allowed: "a function that returns a plugin" }); // prettier-ignore
+    throw new BilevelError("E_PLUGIN_INVALID", `${value.use} does not export a plugin`, {
+      path,
+      received: show(factory),
+      allowed: "a function that returns a plugin",
+    });
   };
   const loaded = { ...config };
   for (const key of ["llm", "evaluator", "proposer", "selector", "levels", "plugins"])
@@ -139,7 +161,9 @@ async function importNamed(target: string, home: string, path: string): Promise<
   const [specifier = "", exported = "default"] = target.split("#");
   const from = resolve(home, "package.json");
   try {
-    const url = specifier.startsWith(".") ? pathToFileURL(resolve(home, specifier)).href : ownUrl(specifier) ?? pathToFileURL(createRequire(from).resolve(specifier)).href; // prettier-ignore
+    const url = specifier.startsWith(".")
+      ? pathToFileURL(resolve(home, specifier)).href
+      : (ownUrl(specifier) ?? pathToFileURL(createRequire(from).resolve(specifier)).href);
     return ((await import(url)) as Record<string, unknown>)[exported];
   } catch (error) {
     throw new BilevelError("E_PLUGIN_MISSING", `${specifier} cannot be loaded: ${messageOf(error).split("\n")[0]}`, {
@@ -155,7 +179,16 @@ function ownUrl(specifier: string): string | undefined {
   const ending = extname(import.meta.url);
   const [name, place, ...rest] = specifier.split("/");
   if (name !== "bilevel") return undefined;
-  const file = place === undefined ? "index" : place === "kit" ? "kit/index" : place === "testing" ? "kit/testing/index" : place === "mechanisms" ? `plugins/mechanisms/${rest.join("/")}` : `${place}/${rest.join("/")}`; // prettier-ignore
+  const file =
+    place === undefined
+      ? "index"
+      : place === "kit"
+        ? "kit/index"
+        : place === "testing"
+          ? "kit/testing/index"
+          : place === "mechanisms"
+            ? `plugins/mechanisms/${rest.join("/")}`
+            : `${place}/${rest.join("/")}`;
   return new URL(`../${file}${ending}`, import.meta.url).href;
 }
 

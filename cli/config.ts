@@ -20,7 +20,8 @@ export const configVerb: CommandModule<object, CommonArguments> = {
 function leaves(value: unknown, path = ""): [string, unknown][] {
   if (Array.isArray(value) && value.some(isObject))
     return value.flatMap((item, index) => leaves(item, `${path}[${index}]`));
-  if (isObject(value) && Object.keys(value).length > 0) return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key)); // prettier-ignore
+  if (isObject(value) && Object.keys(value).length > 0)
+    return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key));
   return [[path, value]];
 }
 

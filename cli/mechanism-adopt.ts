@@ -33,21 +33,31 @@ export async function adopt(
   { name, code, idea, evidence, standing }: Written,
   origin: Origin,
 ): Promise<string> {
-  // prettier-ignore
   const packageName = `bilevel-mechanism-${name}`;
   const folder = join(into, packageName);
   if (existsSync(folder))
-    throw new BilevelError("E_USAGE", "there is such a folder already", { path: folder, hint: "move it away, or adopt with --into another folder" }); // prettier-ignore
+    throw new BilevelError("E_USAGE", "there is such a folder already", {
+      path: folder,
+      hint: "move it away, or adopt with --into another folder",
+    });
   mkdirSync(folder, { recursive: true });
   const write = (file: string, text: string): void => writeFileSync(join(folder, file), text);
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-  const packageFile = ["../package.json", "../../package.json"].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url)) as URL; // prettier-ignore
+  const packageFile = ["../package.json", "../../package.json"]
+    .map((path) => new URL(path, import.meta.url))
+    .find((url) => existsSync(url)) as URL;
   const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
   write("index.ts", code);
   const { default: ts } = await import("typescript"); // heavy: loaded where it is needed
   const { ESNext } = ts.ModuleKind;
-  write("index.js", ts.transpileModule(code, { compilerOptions: { module: ESNext, target: ts.ScriptTarget.ES2022 } }).outputText); // prettier-ignore
-  write("index.d.ts", `import type { Plugin } from "bilevel";\n\ndeclare const mechanism: (options?: Record<string, unknown>) => Plugin;\nexport default mechanism;\n`); // prettier-ignore
+  write(
+    "index.js",
+    ts.transpileModule(code, { compilerOptions: { module: ESNext, target: ts.ScriptTarget.ES2022 } }).outputText,
+  );
+  write(
+    "index.d.ts",
+    `import type { Plugin } from "bilevel";\n\ndeclare const mechanism: (options?: Record<string, unknown>) => Plugin;\nexport default mechanism;\n`,
+  );
   write(
     "package.json",
     json({
@@ -64,7 +74,18 @@ export async function adopt(
       devDependencies: { bilevel: `^${version}` },
     }),
   );
-  const card = { ...origin, bilevel: version, node: process.versions.node, standing: standing ?? null, verdict: evidence?.decision ?? "too early", pairs: evidence?.pairs ?? 0, turns: evidence?.turns ?? 0, evidence: evidence ? Number(Math.exp(evidence.logWith).toPrecision(4)) : null, needed: evidence?.needed ?? null, effect: evidence?.effect ?? null }; // prettier-ignore
+  const card = {
+    ...origin,
+    bilevel: version,
+    node: process.versions.node,
+    standing: standing ?? null,
+    verdict: evidence?.decision ?? "too early",
+    pairs: evidence?.pairs ?? 0,
+    turns: evidence?.turns ?? 0,
+    evidence: evidence ? Number(Math.exp(evidence.logWith).toPrecision(4)) : null,
+    needed: evidence?.needed ?? null,
+    effect: evidence?.effect ?? null,
+  };
   write("evidence.json", json(card));
   write("README.md", readme(packageName, name, idea, card));
   return folder;

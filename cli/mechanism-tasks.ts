@@ -1,7 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ArmChange, Config, Evidence, Generated, Outcome, Plugin, Space, Trial, TaskChange, Turn } from "../core/index.ts"; // prettier-ignore
+import type {
+  ArmChange,
+  Config,
+  Evidence,
+  Generated,
+  Outcome,
+  Plugin,
+  Space,
+  Trial,
+  TaskChange,
+  Turn,
+} from "../core/index.ts";
 import { changeId, execute, resolveConfig } from "../core/index.ts";
 import { normal, streamOf } from "../kit/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
@@ -23,7 +34,11 @@ export const fastTasks: readonly FastTask[] = [
     name: "valley",
     space: { parameters: Object.fromEntries("abcdefgh".split("").map((name) => [name, unit])) },
     noise: 0.002,
-    loss: (values) => Object.values(values).reduce<number>((sum, value, index) => sum + 2 ** index * 0.05 * ((value as number) - 0.3) ** 2, 0), // prettier-ignore
+    loss: (values) =>
+      Object.values(values).reduce<number>(
+        (sum, value, index) => sum + 2 ** index * 0.05 * ((value as number) - 0.3) ** 2,
+        0,
+      ),
   },
   {
     name: "mixed",
@@ -40,14 +55,26 @@ export const fastTasks: readonly FastTask[] = [
     noise: 0.005,
     loss({ rate, decay, depth, width, form, norm }) {
       if ((depth as number) * (width as number) > 4096) return undefined; // out of memory
-      return 0.1 * (Math.log10(rate as number) + 1.5) ** 2 + 0.3 * ((decay as number) - 0.1) ** 2 + 0.01 * ((depth as number) - 7) ** 2 + 0.02 * (Math.log2(width as number) - 8) ** 2 + (form === "gelu" ? 0 : 0.1) + (norm ? 0 : 0.15); // prettier-ignore
+      return (
+        0.1 * (Math.log10(rate as number) + 1.5) ** 2 +
+        0.3 * ((decay as number) - 0.1) ** 2 +
+        0.01 * ((depth as number) - 7) ** 2 +
+        0.02 * (Math.log2(width as number) - 8) ** 2 +
+        (form === "gelu" ? 0 : 0.1) +
+        (norm ? 0 : 0.15)
+      );
     },
   },
   {
     name: "rugged",
     space: { parameters: Object.fromEntries("abcdef".split("").map((name) => [name, unit])) },
     noise: 0.03,
-    loss: (values) => Object.values(values).reduce<number>((sum, value) => sum + ((value as number) - 0.4) ** 2 + 0.05 * (1 - Math.cos(12 * Math.PI * ((value as number) - 0.4))), 0), // prettier-ignore
+    loss: (values) =>
+      Object.values(values).reduce<number>(
+        (sum, value) =>
+          sum + ((value as number) - 0.4) ** 2 + 0.05 * (1 - Math.cos(12 * Math.PI * ((value as number) - 0.4))),
+        0,
+      ),
   },
 ];
 
@@ -61,7 +88,8 @@ export async function tryOn(task: FastTask, source: Generated, seed: string): Pr
     apply: (taps) =>
       taps.evaluate((trial: Trial<TaskChange>): Promise<Outcome> => {
         const loss = task.loss((trial.candidate.values ?? {}) as Record<string, number>);
-        if (loss === undefined) return Promise.resolve({ status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 }); // prettier-ignore
+        if (loss === undefined)
+          return Promise.resolve({ status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 });
         const metric = loss + task.noise * normal(streamOf(seed, trial.id));
         return Promise.resolve({ status: "measured", metric, metrics: { loss: metric }, seconds: 0 });
       }),
@@ -71,7 +99,10 @@ export async function tryOn(task: FastTask, source: Generated, seed: string): Pr
     name: "given",
     contract: 1,
     kinds: ["arm"],
-    apply: (taps) => taps.propose("TURN", (draft, turn: Turn<ArmChange>) => (turn.view.trials.length === 0 ? { ...draft, by: "given", candidate: change } : undefined)), // prettier-ignore
+    apply: (taps) =>
+      taps.propose("TURN", (draft, turn: Turn<ArmChange>) =>
+        turn.view.trials.length === 0 ? { ...draft, by: "given", candidate: change } : undefined,
+      ),
   };
   const config: Config = {
     objective: { metric: "loss", direction: "minimize" },

@@ -22,7 +22,11 @@ export interface Tested {
 export async function testMechanism(cwd: string, given: string): Promise<Tested> {
   const file = resolve(cwd, given);
   if (!existsSync(file))
-    throw new BilevelError("E_USAGE", "there is no such file", { path: file, allowed: "the TypeScript file of one mechanism", hint: "bilevel mechanism test ./mine.ts" }); // prettier-ignore
+    throw new BilevelError("E_USAGE", "there is no such file", {
+      path: file,
+      allowed: "the TypeScript file of one mechanism",
+      hint: "bilevel mechanism test ./mine.ts",
+    });
   const code = readFileSync(file, "utf8");
   const parts = { sandbox: new Sandbox(), types: new TypeCheck() };
   try {
@@ -63,6 +67,8 @@ export function testedLines({ file, admission, tasks }: Tested): string[] {
       return problems.map((problem) => `  FAIL  ${problemText(problem)}`);
     }),
     ...(standing ? [`  ${standings[standing]}; it acted in ${acted.shipped[0]} of ${acted.shipped[1]} turns`] : []),
-    ...tasks.map(({ task, evidence }) => `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`), // prettier-ignore
+    ...tasks.map(
+      ({ task, evidence }) => `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`,
+    ),
   ];
 }

@@ -24,7 +24,7 @@ export const mechanismVerb: CommandModule<object, CommonArguments> = {
         "what is installed, tested or was written in a run",
         (one) => one.option("run", ofRun) as never,
         list,
-      ) // prettier-ignore
+      )
       .command<Arguments & { name: string }>(
         "show <name>",
         "one that was written in a run, with its record and its code",
@@ -33,13 +33,13 @@ export const mechanismVerb: CommandModule<object, CommonArguments> = {
             .positional("name", { type: "string", describe: "its name or its number in the list" })
             .option("run", ofRun) as never,
         show,
-      ) // prettier-ignore
+      )
       .command<CommonArguments & { file: string }>(
         "test <file>",
         "put a file through the checks, then on three fast tasks",
         (one) => one.positional("file", { type: "string" }) as never,
         test,
-      ) // prettier-ignore
+      )
       .command<Arguments & { name: string; into: string }>(
         "adopt <name>",
         "write one as a package, ready to publish",
@@ -49,7 +49,7 @@ export const mechanismVerb: CommandModule<object, CommonArguments> = {
             .option("run", ofRun)
             .option("into", { type: "string", default: ".", describe: "where its folder goes" }) as never,
         take,
-      ) // prettier-ignore
+      )
       .demandCommand(1, "one of list, show, test, adopt is needed") as never,
   handler: () => undefined,
 };
@@ -63,19 +63,39 @@ function writtenIn({ folder, facts, ledgers }: RunRecord): Written[] {
     const { code, idea, admission } = answerOf(folder, fact) as { code: string; idea: string; admission: Admission };
     const { name, standing, problems } = admission;
     const id = changeId({ of: "", install: { from: "code", name, code, idea } });
-    found.set(id, { id, name, code, idea, standing, ...(standing ? {} : { refused: problems.map(problemText) }), evidence: inner?.evidence.get(id), inForce: inner?.inForce.includes(id) ?? false }); // prettier-ignore
+    found.set(id, {
+      id,
+      name,
+      code,
+      idea,
+      standing,
+      ...(standing ? {} : { refused: problems.map(problemText) }),
+      evidence: inner?.evidence.get(id),
+      inForce: inner?.inForce.includes(id) ?? false,
+    });
   }
   for (const ledger of ledgers.filter(({ setup }) => setup.level.kind === "arm"))
     for (const { candidate } of ledger.view().trials as Iterable<Trial<ArmChange>>) {
       const { install } = candidate;
       const id = changeId(candidate);
-      if (install?.from === "code" && !found.has(id)) found.set(id, { id, name: install.name, code: install.code, idea: install.idea, standing: install.standing, evidence: inner?.evidence.get(id), inForce: inner?.inForce.includes(id) ?? false }); // prettier-ignore
+      if (install?.from === "code" && !found.has(id))
+        found.set(id, {
+          id,
+          name: install.name,
+          code: install.code,
+          idea: install.idea,
+          standing: install.standing,
+          evidence: inner?.evidence.get(id),
+          inForce: inner?.inForce.includes(id) ?? false,
+        });
     }
   return [...found.values()];
 }
 
 const stateOf = ({ refused, evidence, inForce, standing }: Written): string =>
-  refused ? `not let in: ${refused[0] ?? ""}` : `${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "too early"}${standing === "spoken" ? ", advice only" : standing === "waiting" && !evidence?.pairs ? ", not needed yet" : ""}; ${evidence ? evidenceText(evidence) : "no pair yet"}`; // prettier-ignore
+  refused
+    ? `not let in: ${refused[0] ?? ""}`
+    : `${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "too early"}${standing === "spoken" ? ", advice only" : standing === "waiting" && !evidence?.pairs ? ", not needed yet" : ""}; ${evidence ? evidenceText(evidence) : "no pair yet"}`;
 
 function list({ cwd, run, json }: Arguments): void {
   const record = readRun(findRun(resolve(cwd), run));
@@ -88,7 +108,9 @@ function list({ cwd, run, json }: Arguments): void {
   if (written.length + installed.length === 0) return console.log(`run ${basename(record.folder)} has no mechanism`);
   for (const [index, one] of written.entries()) console.log(`${index + 1}  ${one.id}: ${stateOf(one)}`);
   for (const { name, inForce, evidence } of installed)
-    console.log(`-  ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`); // prettier-ignore
+    console.log(
+      `-  ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`,
+    );
 }
 
 /** @throws E_USAGE where nothing has that name or number */
@@ -113,10 +135,17 @@ function show({ cwd, run, json, name }: Arguments & { name: string }): void {
   if (found.idea) console.log(`idea: ${found.idea}`);
   for (const problem of found.refused ?? []) console.log(`  ${problem}`);
   if (work) {
-    const touches = Object.entries(work.touches).map(([kind, times]) => `${kind} ${times}`).join(", "); // prettier-ignore
-    console.log(`touches: ${touches || "none"}; ${work.calls} calls, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`); // prettier-ignore
+    const touches = Object.entries(work.touches)
+      .map(([kind, times]) => `${kind} ${times}`)
+      .join(", ");
+    console.log(
+      `touches: ${touches || "none"}; ${work.calls} calls, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
+    );
     const { effect } = work.evidence ?? {};
-    if (effect) console.log(`effect per trial: ${effect.mean.toPrecision(3)} (95 %: ${effect.low.toPrecision(3)} to ${effect.high.toPrecision(3)}), positive helps`); // prettier-ignore
+    if (effect)
+      console.log(
+        `effect per trial: ${effect.mean.toPrecision(3)} (95 %: ${effect.low.toPrecision(3)} to ${effect.high.toPrecision(3)}), positive helps`,
+      );
   }
   console.log(`\n${found.code}`);
 }
@@ -132,8 +161,16 @@ async function take({ cwd, run, json, name, into }: Arguments & { name: string; 
   const record = readRun(findRun(resolve(cwd), run));
   const inner = record.ledgers[0]?.view();
   const found = pick(record, name);
-  if (found.refused) throw new BilevelError("E_USAGE", `${found.name} was not let in, so there is nothing to adopt`, { received: found.refused[0], hint: "mend the file, then bilevel mechanism test FILE" }); // prettier-ignore
-  const folder = await adopt(resolve(cwd, into), found, { run: basename(record.folder), metric: inner?.objective.metric ?? "", trials: inner?.trials.length ?? 0 }); // prettier-ignore
+  if (found.refused)
+    throw new BilevelError("E_USAGE", `${found.name} was not let in, so there is nothing to adopt`, {
+      received: found.refused[0],
+      hint: "mend the file, then bilevel mechanism test FILE",
+    });
+  const folder = await adopt(resolve(cwd, into), found, {
+    run: basename(record.folder),
+    metric: inner?.objective.metric ?? "",
+    trials: inner?.trials.length ?? 0,
+  });
   console.log(
     json ? JSON.stringify({ folder }) : `written: ${folder}\nits test: npm test there; to publish: npm publish`,
   );

@@ -42,10 +42,15 @@ export async function replay(folder: string, config: Parameters<typeof buildStac
     const fact = answers.get(digest(canonical([scope, kind, request])));
     if (fact) return Promise.resolve(answerOf(folder, fact) as T);
     if (kind === "failure") return run(); // only failures of calls are recorded: this one had none
-    throw new BilevelError("E_REPLAY_DIFFERS", `${scope} asked for ${kind} with a request that is not in the journal`, { received: canonical(request).slice(0, 200) }); // prettier-ignore
+    throw new BilevelError("E_REPLAY_DIFFERS", `${scope} asked for ${kind} with a request that is not in the journal`, {
+      received: canonical(request).slice(0, 200),
+    });
   };
   const stack = buildStack(config, folder, once, new AbortController().signal, () => undefined);
-  const bySeen = Map.groupBy(facts.filter(({ type }) => ["turn", "verdict", "pair"].includes(type)), (fact) => fact.seen as number); // prettier-ignore
+  const bySeen = Map.groupBy(
+    facts.filter(({ type }) => ["turn", "verdict", "pair"].includes(type)),
+    (fact) => fact.seen as number,
+  );
   let decisions = 0;
   for (const fact of facts) {
     stack.fold(fact);
@@ -97,10 +102,14 @@ function compare(recorded: Fact, computed: Entry | undefined): void {
   let at = 0;
   while (then[at] === now[at]) at++;
   const from = Math.max(0, at - 40);
-  throw new BilevelError("E_REPLAY_DIFFERS", `fact ${recorded.n} (${recorded.type} of level ${recorded.level}, trial ${String(recorded.trial ?? (recorded.trials as Trial[] | undefined)?.[0]?.id ?? "")}) is not what its past gives`, {
-    path: `journal line ${recorded.n + 1}`,
-    received: `…${then.slice(from, at + 80)}`,
-    allowed: `…${now.slice(from, at + 80)}`,
-    hint: "the journal or the code has changed since it was written",
-  }); // prettier-ignore
+  throw new BilevelError(
+    "E_REPLAY_DIFFERS",
+    `fact ${recorded.n} (${recorded.type} of level ${recorded.level}, trial ${String(recorded.trial ?? (recorded.trials as Trial[] | undefined)?.[0]?.id ?? "")}) is not what its past gives`,
+    {
+      path: `journal line ${recorded.n + 1}`,
+      received: `…${then.slice(from, at + 80)}`,
+      allowed: `…${now.slice(from, at + 80)}`,
+      hint: "the journal or the code has changed since it was written",
+    },
+  );
 }

@@ -36,7 +36,10 @@ function answerFrom({ config }: ResolvedConfig, { replay, replaySequence, cwd }:
   const file = replay ?? replaySequence;
   if (file === undefined) return;
   if (!config.llm || !("replay" in config.llm))
-    throw new BilevelError("E_USAGE", "there is no model in the config that the recording could answer for", { path: "llm", hint: "llm: llm({ model: … })" }); // prettier-ignore
+    throw new BilevelError("E_USAGE", "there is no model in the config that the recording could answer for", {
+      path: "llm",
+      hint: "llm: llm({ model: … })",
+    });
   (config.llm as RecordedModel).replay(resolve(cwd, file), replay === undefined);
 }
 
@@ -100,7 +103,8 @@ async function go(resolved: ResolvedConfig, folder: string, { json, quiet, durab
       showLog(join(folder, "trials", "0", "output.log"));
     throw error;
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    // once interrupted, the process is on its way out: a second ^C then must not end it by the signal's default
+    if (by === undefined) process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
 }
 

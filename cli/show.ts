@@ -22,7 +22,12 @@ export const showVerb: CommandModule<object, CommonArguments & { trial: string; 
     const found = ledger?.trial(Number(number));
     if (!ledger || !found || number === "")
       throw new BilevelError("E_TRIAL_UNKNOWN", `there is no trial ${wanted} in this run`, {
-        allowed: ledgers.map((one, index) => `${index === 0 ? "" : `${one.setup.name}-`}${index === 0 ? 0 : 1} to ${index === 0 ? "" : `${one.setup.name}-`}${one.nextTrial - 1}`).join(", "), // prettier-ignore
+        allowed: ledgers
+          .map(
+            (one, index) =>
+              `${index === 0 ? "" : `${one.setup.name}-`}${index === 0 ? 0 : 1} to ${index === 0 ? "" : `${one.setup.name}-`}${one.nextTrial - 1}`,
+          )
+          .join(", "),
         path: folder,
       });
     if (json) return console.log(JSON.stringify(found));
@@ -40,7 +45,8 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
   const { id, candidate, parent, repeatOf, verdict, outcome, seed, arm, tests, side } = trial;
   const before = (ledger.trial(parent) as Trial<TaskChange> | undefined)?.candidate.values ?? {};
   const other = tests === undefined ? undefined : ledger.turns.get(trial.turn)?.trials.find((one) => one !== id);
-  const isMechanism = (tap: string): boolean => [...ledger.mechanisms, ...ledger.setup.catalogue, ...ledger.evidence.keys()].includes(tap); // prettier-ignore
+  const isMechanism = (tap: string): boolean =>
+    [...ledger.mechanisms, ...ledger.setup.catalogue, ...ledger.evidence.keys()].includes(tap);
   return [
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
@@ -48,9 +54,17 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
     `values: ${JSON.stringify(candidate.values ?? {})}`,
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
     ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),
-    ...(tests === undefined ? [] : [`tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`]), // prettier-ignore
+    ...(tests === undefined
+      ? []
+      : [
+          `tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`,
+        ]),
     ...trial.touches.map((touch) => touchLine(touch, isMechanism(touch.tap))),
-    ...(outcome?.status === "measured" ? [`metrics: ${JSON.stringify(outcome.metrics)}`] : outcome && "reason" in outcome ? [`${outcome.status}: ${outcome.reason}`] : []), // prettier-ignore
+    ...(outcome?.status === "measured"
+      ? [`metrics: ${JSON.stringify(outcome.metrics)}`]
+      : outcome && "reason" in outcome
+        ? [`${outcome.status}: ${outcome.reason}`]
+        : []),
     ...(outcome
       ? [
           `took ${outcome.seconds.toFixed(1)} s${outcome.where ? ` on ${outcome.where.host}, slot ${outcome.where.slot}` : ""}`,
@@ -61,7 +75,12 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
 
 /** What a mechanism did, and what would have been without it. */
 function touchLine({ tap, hook, did, detail, instead }: Trial["touches"][number], isMechanism: boolean): string {
-  const without = instead !== undefined ? `; without it: ${JSON.stringify(instead)}` : did === "proposed" && isMechanism ? "; the proposer was not called" : ""; // prettier-ignore
+  const without =
+    instead !== undefined
+      ? `; without it: ${JSON.stringify(instead)}`
+      : did === "proposed" && isMechanism
+        ? "; the proposer was not called"
+        : "";
   return `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}${without}`;
 }
 

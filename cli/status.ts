@@ -15,7 +15,12 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
     const views = ledgers.map((ledger) => ledger.view());
     const last = facts.findLast(({ type }) => type === "end" || type === "pause");
     const owner = ownerOf(folder);
-    const state = owner !== undefined ? `running (process ${owner})` : last && facts.at(-1) === last ? String(last.reason) : "stopped without an end: bilevel resume goes on"; // prettier-ignore
+    const state =
+      owner !== undefined
+        ? `running (process ${owner})`
+        : last && facts.at(-1) === last
+          ? String(last.reason)
+          : "stopped without an end: bilevel resume goes on";
     if (json) {
       const [inner] = views;
       const { incumbent } = inner ?? {};
@@ -24,7 +29,17 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
         value: incumbent.value,
         candidate: incumbent.trial.candidate,
       };
-      console.log(JSON.stringify({ run: basename(folder), state, budget: inner?.budget, baseline: inner?.baseline, noiseFloor: inner?.noiseFloor, best, mechanisms: inner ? workOf(inner, facts) : [] })); // prettier-ignore
+      console.log(
+        JSON.stringify({
+          run: basename(folder),
+          state,
+          budget: inner?.budget,
+          baseline: inner?.baseline,
+          noiseFloor: inner?.noiseFloor,
+          best,
+          mechanisms: inner ? workOf(inner, facts) : [],
+        }),
+      );
       return;
     }
     const slots = views[0]?.pending.length ?? 1;

@@ -10,7 +10,10 @@ export const openPolicy: Policy = Object.freeze({ frozen: [], focus: [], guidanc
 
 /** The name of a change: equal changes have equal names, in every segment and after every resume. */
 export function changeId(change: ArmChange): string {
-  if (change.install) return change.install.from === "plugin" ? change.install.name : `${change.install.name}@${digest(change.install.code).slice(0, 8)}`; // prettier-ignore
+  if (change.install)
+    return change.install.from === "plugin"
+      ? change.install.name
+      : `${change.install.name}@${digest(change.install.code).slice(0, 8)}`;
   if (change.remove !== undefined) return `without ${change.remove}`;
   if (change.policy)
     return Object.entries(change.policy)

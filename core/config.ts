@@ -42,7 +42,7 @@ export function resolveConfig(
   return { config, file, home: dirname(file), origins };
 }
 
-const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true }); // prettier-ignore
+const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true });
 const compiled = new WeakMap<object, ValidateFunction>();
 
 function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode): void {
@@ -75,11 +75,25 @@ export function pluginsOf(config: Config): [string, Plugin][] {
 function checkPlugin(plugin: unknown, file: string, path: string): void {
   const where = `${file} › ${path}`;
   if (typeof plugin === "function")
-    throw new BilevelError("E_PLUGIN_INVALID", "is a function, not yet a plugin", { path: where, received: show(plugin), allowed: "a plugin", hint: "call it: add ()" }); // prettier-ignore
+    throw new BilevelError("E_PLUGIN_INVALID", "is a function, not yet a plugin", {
+      path: where,
+      received: show(plugin),
+      allowed: "a plugin",
+      hint: "call it: add ()",
+    });
   if (!isObject(plugin) || typeof plugin.name !== "string" || plugin.name === "")
-    throw new BilevelError("E_PLUGIN_INVALID", "is not a plugin", { path: where, received: show(plugin), allowed: "what a plugin's function returns, such as innerLoop()" }); // prettier-ignore
+    throw new BilevelError("E_PLUGIN_INVALID", "is not a plugin", {
+      path: where,
+      received: show(plugin),
+      allowed: "what a plugin's function returns, such as innerLoop()",
+    });
   if (plugin.contract !== 1)
-    throw new BilevelError("E_PLUGIN_INVALID", `${plugin.name} was written for another version of bilevel`, { path: where, received: `contract ${show(plugin.contract)}`, allowed: "contract 1", hint: `install a version of ${plugin.name} for this bilevel` }); // prettier-ignore
+    throw new BilevelError("E_PLUGIN_INVALID", `${plugin.name} was written for another version of bilevel`, {
+      path: where,
+      received: `contract ${show(plugin.contract)}`,
+      allowed: "contract 1",
+      hint: `install a version of ${plugin.name} for this bilevel`,
+    });
   if (plugin.schema && plugin.options !== undefined)
     validate(plugin.options, plugin.schema, file, path, "E_OPTIONS_INVALID");
 }
@@ -94,12 +108,25 @@ function checkLevels(levels: readonly Level[], file: string): void {
         allowed: "innerLoop() or outerLoop()",
       });
     if (names.has(level.name))
-      throw new BilevelError("E_CONFIG_INVALID", `the name ${level.name} is taken by levels[${names.get(level.name)}]`, { path, hint: 'give it another: outerLoop({ name: "…" })' }); // prettier-ignore
+      throw new BilevelError(
+        "E_CONFIG_INVALID",
+        `the name ${level.name} is taken by levels[${names.get(level.name)}]`,
+        { path, hint: 'give it another: outerLoop({ name: "…" })' },
+      );
     if ((level.kind === "task") !== (index === 0))
-      throw new BilevelError("E_CONFIG_INVALID", "levels stand innermost first, with one inner loop", { path, received: level.name, allowed: index === 0 ? "innerLoop()" : "outerLoop()" }); // prettier-ignore
+      throw new BilevelError("E_CONFIG_INVALID", "levels stand innermost first, with one inner loop", {
+        path,
+        received: level.name,
+        allowed: index === 0 ? "innerLoop()" : "outerLoop()",
+      });
     const below = [...names.keys()];
     if (level.of !== undefined && !names.has(level.of))
-      throw new BilevelError("E_CONFIG_INVALID", "names no level below this one", { path: `${path}.of`, received: show(level.of), allowed: below.join(", "), hint: ((near) => near && `did you mean ${near}?`)(nearest(level.of, below)) }); // prettier-ignore
+      throw new BilevelError("E_CONFIG_INVALID", "names no level below this one", {
+        path: `${path}.of`,
+        received: show(level.of),
+        allowed: below.join(", "),
+        hint: ((near) => near && `did you mean ${near}?`)(nearest(level.of, below)),
+      });
     names.set(level.name, index);
   }
 }
@@ -109,6 +136,7 @@ export function describe(value: unknown): unknown {
   if (typeof value === "function") return `function ${digest(String(value)).slice(0, 12)}`;
   if (Array.isArray(value)) return value.map(describe);
   if (!isObject(value)) return value;
-  if (value.contract === 1) return { plugin: value.name, ...(value.options === undefined ? {} : { options: describe(value.options) }) }; // prettier-ignore
+  if (value.contract === 1)
+    return { plugin: value.name, ...(value.options === undefined ? {} : { options: describe(value.options) }) };
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, describe(inner)]));
 }

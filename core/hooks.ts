@@ -2,8 +2,19 @@ import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "
 import type { FullTap } from "tapable";
 import { canonical, isObject } from "../kit/json.ts";
 import type {
-  Draft, Evaluation, HookName, Judging, Outcome, Plugin, Progress, Touch, Trial, Turn, Verdict, View,
-} from "./contract.ts"; // prettier-ignore
+  Draft,
+  Evaluation,
+  HookName,
+  Judging,
+  Outcome,
+  Plugin,
+  Progress,
+  Touch,
+  Trial,
+  Turn,
+  Verdict,
+  View,
+} from "./contract.ts";
 import { BilevelError, messageOf } from "./errors.ts";
 
 /** What goes along with one call of a hook: `context` gives each plugin its own last argument, `touches` collects what the taps did. */
@@ -111,7 +122,8 @@ function failure(plugin: Plugin, hook: HookName, level: string, error: unknown):
 }
 
 function misfit(hook: HookName, out: unknown): string | undefined {
-  if (hook === "progress") return out === "stop" ? undefined : `answered ${JSON.stringify(out)} where "stop" or nothing is allowed`; // prettier-ignore
+  if (hook === "progress")
+    return out === "stop" ? undefined : `answered ${JSON.stringify(out)} where "stop" or nothing is allowed`;
   if (typeof out === "object" && out !== null) return undefined;
   return `answered ${JSON.stringify(out)} where an object or undefined (no change) is allowed`;
 }
@@ -136,7 +148,8 @@ function part(before: unknown, after: unknown): unknown {
 
 function draftTouch(before: Draft<unknown>, after: Draft<unknown>): Omit<Touch, "tap" | "hook"> | undefined {
   const instead = before.candidate;
-  if (after.refused !== undefined && before.refused === undefined) return { did: "refused", detail: after.refused, instead }; // prettier-ignore
+  if (after.refused !== undefined && before.refused === undefined)
+    return { did: "refused", detail: after.refused, instead };
   if (after.candidate !== before.candidate) {
     if (instead === undefined) return { did: "proposed" };
     if (canonical(instead) !== canonical(after.candidate))

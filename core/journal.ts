@@ -1,7 +1,20 @@
 import { createHash } from "node:crypto";
 import {
-  closeSync, existsSync, fdatasync, fdatasyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync, writeSync,
-} from "node:fs"; // prettier-ignore
+  closeSync,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { canonical } from "../kit/json.ts";
 import type { Fact } from "./contract.ts";
@@ -136,7 +149,10 @@ export class Journal {
       return result;
     });
     this.#answers.set(key, answer);
-    answer.then((result) => result === undefined && this.#answers.delete(key), () => this.#answers.delete(key)); // prettier-ignore
+    answer.then(
+      (result) => result === undefined && this.#answers.delete(key),
+      () => this.#answers.delete(key),
+    );
     return answer;
   }
 

@@ -1,7 +1,22 @@
 import { deepFreeze } from "../kit/json.ts";
 import type {
-  ArmChange, BudgetLimits, Estimate, Evidence, Fact, Level, Log, Objective, Outcome, Pair, Policy, Progress, Space, Trial, Verdict, View,
-} from "./contract.ts"; // prettier-ignore
+  ArmChange,
+  BudgetLimits,
+  Estimate,
+  Evidence,
+  Fact,
+  Level,
+  Log,
+  Objective,
+  Outcome,
+  Pair,
+  Policy,
+  Progress,
+  Space,
+  Trial,
+  Verdict,
+  View,
+} from "./contract.ts";
 import { enforce, inEffect } from "./arm.ts";
 import { Budget } from "./budget.ts";
 

@@ -150,7 +150,10 @@ export class Loop<C = unknown> {
       const { ledger } = this.context;
       const seen = this.#shared.seen();
       const owed = ledger.owed[0];
-      const plan = owed === undefined ? await planTurn(this.context, segment, seen) : repeatOf(this.context, owed, seen, { segment: segment.id }); // prettier-ignore
+      const plan =
+        owed === undefined
+          ? await planTurn(this.context, segment, seen)
+          : repeatOf(this.context, owed, seen, { segment: segment.id });
       if (!plan) this.#exhausted = true;
       else if (!this.#shared.signal.aborted) this.#shared.write(plan);
     });

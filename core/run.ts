@@ -191,7 +191,13 @@ export async function execute(
 }
 
 /** What a reader of the journal needs to know of a level without the config. */
-const levelFact = ({ setup: { name, level, mechanisms, catalogue } }: Ledger) => ({ name, kind: level.kind, measured: !!level.start, mechanisms, catalogue }); // prettier-ignore
+const levelFact = ({ setup: { name, level, mechanisms, catalogue } }: Ledger) => ({
+  name,
+  kind: level.kind,
+  measured: !!level.start,
+  mechanisms,
+  catalogue,
+});
 
 /** An observer that fails is heard no more; it influences nothing. */
 function notify(listener: (fact: Fact) => void, fact: Fact, listeners: Set<(fact: Fact) => void>): void {

@@ -41,7 +41,11 @@ export const armWith = <C>({ ledger, arms }: TurnContext<C>, ids: readonly strin
 const openTo = <C>(ledger: Ledger<C>, segment: SegmentState): Probation[] =>
   segment.probation.filter(
     ({ id, of, always }) =>
-      of === ledger.setup.name && !always && !ledger.evidence.get(id)?.decision && !ledger.inForce.includes(id) && !ledger.struck.has(id), // prettier-ignore
+      of === ledger.setup.name &&
+      !always &&
+      !ledger.evidence.get(id)?.decision &&
+      !ledger.inForce.includes(id) &&
+      !ledger.struck.has(id),
   );
 
 /**
@@ -283,7 +287,17 @@ export function evidenceOf<C>(context: TurnContext<C>, turn: TurnState, seen: nu
   const kin = [...ledger.pairs.keys()].filter((id) => isPolicy(id) === isPolicy(probation.id));
   const place = kin.indexOf(probation.id) + 1;
   const evidence = context.judge(probation.level, { pairs, turns: tested.turns, place });
-  return evidence && { type: "pair", level: ledger.setup.name, turn: turn.turn, seen, tests: turn.tests, ...(pair ? { counts: true } : {}), evidence }; // prettier-ignore
+  return (
+    evidence && {
+      type: "pair",
+      level: ledger.setup.name,
+      turn: turn.turn,
+      seen,
+      tests: turn.tests,
+      ...(pair ? { counts: true } : {}),
+      evidence,
+    }
+  );
 }
 
 function lossOf<C>(ledger: Ledger<C>, outcome: Outcome | undefined): number {

@@ -26,10 +26,15 @@ const mostPoints = 128;
 export function gaussianProcess(
   points: Matrix,
   observed: readonly number[],
-  { lengths = [0.15, 0.3, 0.6, 1.2], noises = [1e-3, 0.05] }: { lengths?: readonly number[]; noises?: readonly number[] } = {}, // prettier-ignore
+  {
+    lengths = [0.15, 0.3, 0.6, 1.2],
+    noises = [1e-3, 0.05],
+  }: { lengths?: readonly number[]; noises?: readonly number[] } = {},
 ): GaussianProcess {
   if (points.length !== observed.length || points.length < 2 || points.length > mostPoints)
-    throw new RangeError(`2 to ${mostPoints} points with a value each are allowed, not ${points.length} with ${observed.length}`); // prettier-ignore
+    throw new RangeError(
+      `2 to ${mostPoints} points with a value each are allowed, not ${points.length} with ${observed.length}`,
+    );
   const middle = mean(observed);
   const scale = Math.sqrt(variance(observed)) || 1;
   const y = observed.map((value) => (value - middle) / scale);
@@ -41,7 +46,10 @@ export function gaussianProcess(
     predict(point) {
       const k = points.map((other) => (1 - best.noise) * matern(distanceBetween(point, other) / best.length));
       const v = solveLower(best.lower, k);
-      return { mean: middle + scale * dot(k, best.weights), sd: scale * Math.sqrt(Math.max(0, 1 - best.noise - dot(v, v))) }; // prettier-ignore
+      return {
+        mean: middle + scale * dot(k, best.weights),
+        sd: scale * Math.sqrt(Math.max(0, 1 - best.noise - dot(v, v))),
+      };
     },
   };
 }
@@ -77,6 +85,10 @@ export function expectedImprovement({ mean: middle, sd }: Prediction, best: numb
 /** Share of the standard normal distribution below z (Abramowitz and Stegun 26.2.17; error below 7.5e-8). */
 export function normalShare(z: number): number {
   const t = 1 / (1 + 0.2316419 * Math.abs(z));
-  const tail = 0.3989422804014327 * Math.exp(-0.5 * z * z) * t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))); // prettier-ignore
+  const tail =
+    0.3989422804014327 *
+    Math.exp(-0.5 * z * z) *
+    t *
+    (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
   return z > 0 ? 1 - tail : tail;
 }

@@ -8,7 +8,8 @@ export function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-export const transpose = (a: Matrix): number[][] => (a[0] ?? []).map((_, column) => a.map((row) => row[column] as number)); // prettier-ignore
+export const transpose = (a: Matrix): number[][] =>
+  (a[0] ?? []).map((_, column) => a.map((row) => row[column] as number));
 
 /** The product of two matrices, or of a matrix and a column of numbers. */
 export function multiply(a: Matrix, b: Matrix): number[][] {
@@ -66,5 +67,8 @@ export function solve(a: Matrix, b: readonly number[]): number[] {
 export function leastSquares(x: Matrix, y: readonly number[], ridge = 1e-9): number[] {
   const columns = transpose(x);
   const normal = columns.map((a, i) => columns.map((b, j) => dot(a, b) + (i === j ? ridge : 0)));
-  return solve(normal, columns.map((column) => dot(column, y))); // prettier-ignore
+  return solve(
+    normal,
+    columns.map((column) => dot(column, y)),
+  );
 }

@@ -55,13 +55,17 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
           });
         if (propose)
           taps.propose("TURN", (draft, turn) => {
-            const candidate = draft.candidate === undefined ? now(propose.call(definition, state.value, turn), "propose") : undefined; // prettier-ignore
+            const candidate =
+              draft.candidate === undefined ? now(propose.call(definition, state.value, turn), "propose") : undefined;
             return candidate === undefined ? undefined : { ...draft, candidate, by: name };
           });
         if (refine)
           taps.propose("SHAPE", (draft, turn) => {
             if (draft.candidate === undefined || draft.refused !== undefined) return undefined;
-            const answer = now(refine.call(definition, state.value, draft as Draft<C> & { candidate: C }, turn), "refine"); // prettier-ignore
+            const answer = now(
+              refine.call(definition, state.value, draft as Draft<C> & { candidate: C }, turn),
+              "refine",
+            );
             if (answer === undefined) return undefined;
             return isRefusal(answer) ? { ...draft, refused: answer.refuse } : { ...draft, candidate: answer };
           });
@@ -70,7 +74,9 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
             now(prune.call(definition, state.value, trial, progress, view), "prune") ? "stop" : undefined,
           );
         if (select)
-          taps.select((verdict, trial, judging) => now(select.call(definition, state.value, verdict, trial, judging), "select")); // prettier-ignore
+          taps.select((verdict, trial, judging) =>
+            now(select.call(definition, state.value, verdict, trial, judging), "select"),
+          );
       },
     };
   };

@@ -77,7 +77,9 @@ function misfit(domain: Domain, value: Value): string | undefined {
     case "bool":
       return typeof value === "boolean" ? undefined : "true or false is allowed";
     case "choice":
-      return domain.values.some((one) => same(one, value)) ? undefined : `one of ${domain.values.map((one) => canonical(one)).join(", ")} is allowed`; // prettier-ignore
+      return domain.values.some((one) => same(one, value))
+        ? undefined
+        : `one of ${domain.values.map((one) => canonical(one)).join(", ")} is allowed`;
     case "tuple": {
       if (!Array.isArray(value) || value.length !== domain.items.length)
         return `${domain.items.length} items are allowed`;
@@ -106,9 +108,20 @@ export function encode(domain: Domain, value: Value): number[] {
   if (domain.type === "tuple")
     return domain.items.flatMap((item, index) => encode(item, (value as readonly Value[])[index] as Value));
   if (domain.type === "bool") return [value === true ? 0.75 : 0.25];
-  if (domain.type === "choice") return [(Math.max(0, domain.values.findIndex((one) => same(one, value))) + 0.5) / domain.values.length]; // prettier-ignore
+  if (domain.type === "choice")
+    return [
+      (Math.max(
+        0,
+        domain.values.findIndex((one) => same(one, value)),
+      ) +
+        0.5) /
+        domain.values.length,
+    ];
   const { min, max, scale } = domain;
-  const share = scale === "log" || scale === "pow2" ? Math.log((value as number) / min) / Math.log(max / min) : ((value as number) - min) / (max - min); // prettier-ignore
+  const share =
+    scale === "log" || scale === "pow2"
+      ? Math.log((value as number) / min) / Math.log(max / min)
+      : ((value as number) - min) / (max - min);
   return [Math.min(1, Math.max(0, share))];
 }
 
@@ -120,7 +133,8 @@ export function decode(domain: Domain, unit: readonly number[]): Value {
   }
   const share = Math.min(1, Math.max(0, unit[0] ?? 0));
   if (domain.type === "bool") return share >= 0.5;
-  if (domain.type === "choice") return domain.values[Math.min(domain.values.length - 1, Math.floor(share * domain.values.length))] as Value; // prettier-ignore
+  if (domain.type === "choice")
+    return domain.values[Math.min(domain.values.length - 1, Math.floor(share * domain.values.length))] as Value;
   const { min, max, scale } = domain;
   const raw =
     scale === "log" || scale === "pow2" ? min * Math.exp(share * Math.log(max / min)) : min + share * (max - min);
@@ -147,7 +161,12 @@ export function sample(space: Space, random: () => number): Values {
   for (let round = 0; round < 100; round++) {
     const drawn = Object.entries(space.parameters).map(([name, parameter]) => {
       const unit = Array.from({ length: dimensions(parameter) }, random);
-      return [name, parameter.type === "choice" ? parameter.values[integer(() => unit[0] as number, parameter.values.length)] : decode(parameter, unit)]; // prettier-ignore
+      return [
+        name,
+        parameter.type === "choice"
+          ? parameter.values[integer(() => unit[0] as number, parameter.values.length)]
+          : decode(parameter, unit),
+      ];
     });
     values = complete(space, {}, Object.fromEntries(drawn) as Values);
     if (violation(space, values) === undefined) break;
@@ -192,7 +211,8 @@ export function coordinates(space: Space, values: Values): number[] {
 }
 
 /** Names of the parameters that two points have otherwise. */
-export const changed = (from: Values, to: Values): string[] => [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((name) => !same(from[name], to[name])); // prettier-ignore
+export const changed = (from: Values, to: Values): string[] =>
+  [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((name) => !same(from[name], to[name]));
 
 /** Equal for equal points, whatever the order of their values. */
 export const valuesKey = (values: Values): string => canonical(values);
@@ -212,7 +232,9 @@ function domainSize(domain: Domain): number {
     case "tuple":
       return domain.items.reduce((product, item) => product * domainSize(item), 1);
     default:
-      return domain.scale === "pow2" ? Math.log2(domain.max) - Math.log2(domain.min) + 1 : Math.floor((domain.max - domain.min) / (domain.step ?? 1)) + 1; // prettier-ignore
+      return domain.scale === "pow2"
+        ? Math.log2(domain.max) - Math.log2(domain.min) + 1
+        : Math.floor((domain.max - domain.min) / (domain.step ?? 1)) + 1;
   }
 }
 

@@ -9,7 +9,8 @@ import { selectImprovement } from "../plugins/select-improvement/index.ts";
 const locked = ["DEPTH", "ASPECT_RATIO"];
 
 const policy = (): Level => outerLoop({ name: "policy", changes: "policy", every: 5, probation: false });
-const research = (every: number): Level => outerLoop({ name: "research", changes: "mechanisms", every, probation: false }); // prettier-ignore
+const research = (every: number): Level =>
+  outerLoop({ name: "research", changes: "mechanisms", every, probation: false });
 
 const groups = {
   a: () => [innerLoop({ confirm: 0 })],
@@ -26,19 +27,28 @@ const groups = {
  * once, without a test.
  * @throws E_CONFIG_INVALID without a model
  */
-export const paper = (group: keyof typeof groups) => (config: Config): Config => {
-  if (!config.llm)
-    throw new BilevelError("E_CONFIG_INVALID", `preset paper-${group} needs a model`, { path: "llm", received: "nothing", allowed: 'llm({ model: "…", baseURL: "…" })', hint: "docs/model.md tells how to set one up; preset bilevel runs without" }); // prettier-ignore
-  const { space, objective, budget } = config;
-  const parameters = Object.fromEntries(Object.entries(space?.parameters ?? {}).filter(([name]) => !locked.includes(name))); // prettier-ignore
-  return {
-    ...config,
-    ...(space ? { space: { ...space, parameters } } : {}),
-    objective: { ...objective, noise: "none" },
-    proposer: proposeLlm(),
-    selector: selectImprovement(),
-    levels: groups[group](),
-    plugins: [],
-    budget: { ...budget, trials: 30 },
+export const paper =
+  (group: keyof typeof groups) =>
+  (config: Config): Config => {
+    if (!config.llm)
+      throw new BilevelError("E_CONFIG_INVALID", `preset paper-${group} needs a model`, {
+        path: "llm",
+        received: "nothing",
+        allowed: 'llm({ model: "…", baseURL: "…" })',
+        hint: "docs/model.md tells how to set one up; preset bilevel runs without",
+      });
+    const { space, objective, budget } = config;
+    const parameters = Object.fromEntries(
+      Object.entries(space?.parameters ?? {}).filter(([name]) => !locked.includes(name)),
+    );
+    return {
+      ...config,
+      ...(space ? { space: { ...space, parameters } } : {}),
+      objective: { ...objective, noise: "none" },
+      proposer: proposeLlm(),
+      selector: selectImprovement(),
+      levels: groups[group](),
+      plugins: [],
+      budget: { ...budget, trials: 30 },
+    };
   };
-}; // prettier-ignore

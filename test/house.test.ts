@@ -4,13 +4,15 @@ import { describe, expect, it } from "vitest";
 
 const root = new URL("..", import.meta.url).pathname;
 const lines = (path: string): number => readFileSync(root + path, "utf8").split("\n").length - 1;
-const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { cwd: root, encoding: "utf8" }).trim().split("\n"); // prettier-ignore
+const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { cwd: root, encoding: "utf8" })
+  .trim()
+  .split("\n");
 
 describe("the house", () => {
-  it("has a core of at most 12 files and 2,500 lines", () => {
+  it("has a core of at most 12 files and 2,700 lines", () => {
     const files = readdirSync(`${root}core`);
     expect(files.length).toBeLessThanOrEqual(12);
-    expect(files.reduce((sum, file) => sum + lines(`core/${file}`), 0)).toBeLessThanOrEqual(2500);
+    expect(files.reduce((sum, file) => sum + lines(`core/${file}`), 0)).toBeLessThanOrEqual(2700);
   });
 
   it("has no source file of more than 500 lines", () => {
@@ -19,13 +21,20 @@ describe("the house", () => {
 
   it("lets imports go one way, without a cycle", () => {
     const cruiser = `${root}node_modules/.bin/depcruise`;
-    const told = execFileSync(cruiser, ["--output-type", "err", "core", "kit", "plugins", "presets", "cli"], { cwd: root, encoding: "utf8" }); // prettier-ignore
+    const told = execFileSync(cruiser, ["--output-type", "err", "core", "kit", "plugins", "presets", "cli"], {
+      cwd: root,
+      encoding: "utf8",
+    });
     expect(told).toContain("no dependency violations found");
   }, 60_000);
 
   it("documents every error code once", () => {
-    const codes = [...readFileSync(`${root}core/errors.ts`, "utf8").matchAll(/^ {2}(E_[A-Z_]+): (\d)/gm)].map(([, code, status]) => `${code} (${status})`); // prettier-ignore
-    const told = [...readFileSync(`${root}docs/errors.md`, "utf8").matchAll(/^\| `(E_[A-Z_]+)` \((\d)\)/gm)].map(([, code, status]) => `${code} (${status})`); // prettier-ignore
+    const codes = [...readFileSync(`${root}core/errors.ts`, "utf8").matchAll(/^ {2}(E_[A-Z_]+): (\d)/gm)].map(
+      ([, code, status]) => `${code} (${status})`,
+    );
+    const told = [...readFileSync(`${root}docs/errors.md`, "utf8").matchAll(/^\| `(E_[A-Z_]+)` \((\d)\)/gm)].map(
+      ([, code, status]) => `${code} (${status})`,
+    );
     expect([...told].sort()).toEqual([...codes].sort());
   });
 });

@@ -13,7 +13,11 @@ const target = new URL("./kernels.wasm", import.meta.url).pathname;
 const compiler = createRequire(import.meta.url).resolve("assemblyscript/bin/asc.js");
 const folder = mkdtempSync(join(tmpdir(), "kernels-"));
 const built = join(folder, "kernels.wasm");
-execFileSync(process.execPath, [compiler, source, "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--converge", "-o", built], { stdio: "inherit" }); // prettier-ignore
+execFileSync(
+  process.execPath,
+  [compiler, source, "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--converge", "-o", built],
+  { stdio: "inherit" },
+);
 const bytes = readFileSync(built);
 rmSync(folder, { recursive: true });
 if (!process.argv.includes("--check")) writeFileSync(target, bytes);

@@ -12,20 +12,75 @@ export type Pointer = number;
 /** The functions of kernels.as.ts; counts and strides are in elements. */
 interface Exports {
   memory: { buffer: ArrayBuffer; grow(pages: number): number };
-  gemm(m: number, n: number, k: number, a: Pointer, aRow: number, aColumn: number, b: Pointer, bRow: number, bColumn: number, c: Pointer, cRow: number, alpha: number, accumulate: number): void; // prettier-ignore
+  gemm(
+    m: number,
+    n: number,
+    k: number,
+    a: Pointer,
+    aRow: number,
+    aColumn: number,
+    b: Pointer,
+    bRow: number,
+    bColumn: number,
+    c: Pointer,
+    cRow: number,
+    alpha: number,
+    accumulate: number,
+  ): void;
   rmsF(x: Pointer, y: Pointer, scale: Pointer, rows: number, width: number, xRow: number, yRow: number): void;
-  rmsB(dy: Pointer, y: Pointer, scale: Pointer, dx: Pointer, rows: number, width: number, yRow: number, dRow: number, accumulate: number): void; // prettier-ignore
-  rope(x: Pointer, rows: number, length: number, heads: number, headDim: number, xRow: number, cos: Pointer, sin: Pointer, sign: number): void; // prettier-ignore
+  rmsB(
+    dy: Pointer,
+    y: Pointer,
+    scale: Pointer,
+    dx: Pointer,
+    rows: number,
+    width: number,
+    yRow: number,
+    dRow: number,
+    accumulate: number,
+  ): void;
+  rope(
+    x: Pointer,
+    rows: number,
+    length: number,
+    heads: number,
+    headDim: number,
+    xRow: number,
+    cos: Pointer,
+    sin: Pointer,
+    sign: number,
+  ): void;
   softF(scores: Pointer, length: number): void;
   softB(dp: Pointer, p: Pointer, length: number): void;
   relu2F(x: Pointer, y: Pointer, count: number): void;
   relu2B(x: Pointer, dy: Pointer, count: number): void;
-  ce(logits: Pointer, targets: Pointer, rows: number, vocabulary: number, padded: number, scale: number, gradient: number): number; // prettier-ignore
+  ce(
+    logits: Pointer,
+    targets: Pointer,
+    rows: number,
+    vocabulary: number,
+    padded: number,
+    scale: number,
+    gradient: number,
+  ): number;
   axpby(x: Pointer, a: number, y: Pointer, b: number, out: Pointer, count: number): void;
   dot(x: Pointer, y: Pointer, count: number): number;
   gather(table: Pointer, ids: Pointer, out: Pointer, rows: number, width: number): void;
   scatterAdd(gradient: Pointer, ids: Pointer, dx: Pointer, rows: number, width: number): void;
-  adamw(p: Pointer, g: Pointer, m: Pointer, v: Pointer, count: number, rate: number, b1: number, b2: number, c1: number, c2: number, epsilon: number, decay: number): void; // prettier-ignore
+  adamw(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    count: number,
+    rate: number,
+    b1: number,
+    b2: number,
+    c1: number,
+    c2: number,
+    epsilon: number,
+    decay: number,
+  ): void;
   fill0(p: Pointer, count: number): void;
 }
 

@@ -74,7 +74,24 @@ export class Model {
   readonly #layers: Layer[];
   readonly #embedding: Tensor;
   readonly #head: Tensor;
-  readonly #at: Record<"embedded" | "start" | "startScale" | "last" | "normed" | "normedScale" | "dx" | "dStart" | "dNormed" | "dQkv" | "dHidden" | "dAttentionOut" | "dScores" | "cos" | "sin", Pointer>; // prettier-ignore
+  readonly #at: Record<
+    | "embedded"
+    | "start"
+    | "startScale"
+    | "last"
+    | "normed"
+    | "normedScale"
+    | "dx"
+    | "dStart"
+    | "dNormed"
+    | "dQkv"
+    | "dHidden"
+    | "dAttentionOut"
+    | "dScores"
+    | "cos"
+    | "sin",
+    Pointer
+  >;
 
   constructor(kernels: Kernels, shape: Shape, vocabulary: number, batchSequences: number, random: () => number) {
     const { depth, aspectRatio, headDim } = shape;
@@ -145,7 +162,9 @@ export class Model {
   }
 
   #tensor(name: string, r: number, columns: number, kind: Tensor["kind"], init: () => number): Tensor {
-    const [parameters, gradient, first, second] = Array.from({ length: 4 }, () => this.kernels.allocate(r * columns)) as [Pointer, Pointer, Pointer, Pointer]; // prettier-ignore
+    const [parameters, gradient, first, second] = Array.from({ length: 4 }, () =>
+      this.kernels.allocate(r * columns),
+    ) as [Pointer, Pointer, Pointer, Pointer];
     const values = this.kernels.floats(parameters, r * columns);
     for (let index = 0; index < values.length; index++) values[index] = init();
     const tensor: Tensor = { name, rows: r, columns, kind, parameters, gradient, first, second };
@@ -184,7 +203,15 @@ export class Model {
       call.axpby(layer.input, keep, at.start, mix, out, tokens * d);
       call.rmsF(out, layer.attentionIn, layer.attentionInScale, tokens, d, d, d);
       for (const [part, tensor] of [layer.query, layer.key, layer.value].entries())
-        kernels.multiply(tokens, d, d, rows(layer.attentionIn, d), rows(tensor.parameters, d), layer.qkv + 4 * part * d, 3 * d); // prettier-ignore
+        kernels.multiply(
+          tokens,
+          d,
+          d,
+          rows(layer.attentionIn, d),
+          rows(tensor.parameters, d),
+          layer.qkv + 4 * part * d,
+          3 * d,
+        );
       this.#attend(layer, tokens);
       kernels.multiply(tokens, d, d, rows(layer.attentionOut, d), rows(layer.output.parameters, d), out, d, {
         add: true,
@@ -226,7 +253,16 @@ export class Model {
         const query = this.#headAt(layer.qkv + 4 * sequence * length * 3 * d, head);
         const scores = layer.attention + 4 * (sequence * heads + head) * length * length;
         const out = this.#headAt(layer.attentionOut + 4 * sequence * length * d, head);
-        kernels.multiply(length, length, headDim, rows(query, 3 * d), transposed(rows(query + 4 * d, 3 * d)), scores, length, { alpha: scale }); // prettier-ignore
+        kernels.multiply(
+          length,
+          length,
+          headDim,
+          rows(query, 3 * d),
+          transposed(rows(query + 4 * d, 3 * d)),
+          scores,
+          length,
+          { alpha: scale },
+        );
         call.softF(scores, length);
         kernels.multiply(length, headDim, length, rows(scores, length), rows(query + 8 * d, 3 * d), out, d);
       }
@@ -234,7 +270,15 @@ export class Model {
 
   /** Sum of the negative log-likelihoods in nats; with `scale`, turns the logits into their gradients for `backward`. */
   loss(tokens: number, scale?: number): number {
-    return this.kernels.call.ce(this.logits, this.targets, tokens, this.vocabulary, this.paddedVocabulary, scale ?? 1, scale === undefined ? 0 : 1); // prettier-ignore
+    return this.kernels.call.ce(
+      this.logits,
+      this.targets,
+      tokens,
+      this.vocabulary,
+      this.paddedVocabulary,
+      scale ?? 1,
+      scale === undefined ? 0 : 1,
+    );
   }
 
   clearGradients(): void {
@@ -270,7 +314,9 @@ export class Model {
 
   /** gradient += inputᵀ dOutput */
   #addWeightGradient({ gradient, rows: r, columns }: Tensor, input: Pointer, dOutput: Pointer, dRow = columns): void {
-    this.kernels.multiply(r, columns, this.tokens, transposed(rows(input, r)), rows(dOutput, dRow), gradient, columns, { add: true }); // prettier-ignore
+    this.kernels.multiply(r, columns, this.tokens, transposed(rows(input, r)), rows(dOutput, dRow), gradient, columns, {
+      add: true,
+    });
   }
 
   #mlpBackward(layer: Layer): void {
@@ -314,7 +360,9 @@ export class Model {
         kernels.multiply(length, headDim, length, rows(at.dScores, length), rows(key, row), dQuery, row, {
           alpha: scale,
         });
-        kernels.multiply(length, headDim, length, transposed(rows(at.dScores, length)), rows(query, row), dKey, row, { alpha: scale }); // prettier-ignore
+        kernels.multiply(length, headDim, length, transposed(rows(at.dScores, length)), rows(query, row), dKey, row, {
+          alpha: scale,
+        });
       }
     for (let head = 0; head < heads; head++) {
       const [query, dQuery] = [this.#headAt(layer.qkv, head), this.#headAt(at.dQkv, head)];
@@ -324,7 +372,16 @@ export class Model {
     call.rope(at.dQkv, n, length, 2 * heads, headDim, row, at.cos, at.sin, -1);
     for (const [part, tensor] of [layer.query, layer.key, layer.value].entries()) {
       this.#addWeightGradient(tensor, layer.attentionIn, at.dQkv + 4 * part * d, row);
-      kernels.multiply(n, d, d, rows(at.dQkv + 4 * part * d, row), transposed(rows(tensor.parameters, d)), at.dNormed, d, { add: part > 0 }); // prettier-ignore
+      kernels.multiply(
+        n,
+        d,
+        d,
+        rows(at.dQkv + 4 * part * d, row),
+        transposed(rows(tensor.parameters, d)),
+        at.dNormed,
+        d,
+        { add: part > 0 },
+      );
     }
     call.rmsB(at.dNormed, layer.attentionIn, layer.attentionInScale, at.dx, n, d, d, d, 1);
   }

@@ -70,7 +70,20 @@ export class Optimizer {
       else {
         const base = tensor.kind === "embedding" ? embeddingRate : unembeddingRate;
         const { parameters, gradient, first, second, rows: r, columns } = tensor;
-        this.#kernels.call.adamw(parameters, gradient, first, second, r * columns, base * widthScale * rate, b1, b2, c1, c2, epsilon, 0); // prettier-ignore
+        this.#kernels.call.adamw(
+          parameters,
+          gradient,
+          first,
+          second,
+          r * columns,
+          base * widthScale * rate,
+          b1,
+          b2,
+          c1,
+          c2,
+          epsilon,
+          0,
+        );
       }
     }
     this.#updateScalars(rate, c1, c2);

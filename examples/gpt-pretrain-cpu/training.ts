@@ -51,7 +51,10 @@ export function train(options: TrainingOptions): TrainingResult {
   const stepFlops = flopsPerStep(model, totalBatchSize);
   const isTimed = options.timeBudgetSeconds > 0;
   const steps = isTimed ? Infinity : Math.floor(options.flopBudget / stepFlops);
-  if (steps < 1) throw new TrainingFailure(`one step takes ${(stepFlops / 1e9).toFixed(1)} GFLOP, more than the whole budget of ${options.flopBudget / 1e9}`); // prettier-ignore
+  if (steps < 1)
+    throw new TrainingFailure(
+      `one step takes ${(stepFlops / 1e9).toFixed(1)} GFLOP, more than the whole budget of ${options.flopBudget / 1e9}`,
+    );
   const random = generator(seed * 2 + 2); // apart from the model's, so that the order of the data does not depend on its size
   const started = performance.now();
   const elapsed = (): number => (performance.now() - started) / 1000;

@@ -38,5 +38,8 @@ for (const [name, levels] of Object.entries(groups)) {
     rmSync(folder, { recursive: true });
   }
   const told = Object.entries(kept).map(([mechanism, times]) => `${mechanism} kept in ${times}`);
-  console.log(`group ${name}: median true val_bpb of the winner ${median(worth).toFixed(4)} over ${seeds} seeds of ${trials} trials (surrogate)`, told.join(", ")); // prettier-ignore
+  console.log(
+    `group ${name}: median true val_bpb of the winner ${median(worth).toFixed(4)} over ${seeds} seeds of ${trials} trials (surrogate)`,
+    told.join(", "),
+  );
 }

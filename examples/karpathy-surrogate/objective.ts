@@ -54,7 +54,12 @@ const clamp = (value: number, low: number, high: number): number => Math.max(low
 /** The model of README.md, step by step. `speed`: log of the machine's speed over the median one. */
 export function predict(values: Values, speed = 0): Prediction {
   const number = (name: string): number => values[name] as number;
-  const [depth, head, batch, total] = [number("DEPTH"), number("HEAD_DIM"), number("DEVICE_BATCH_SIZE"), number("TOTAL_BATCH_SIZE")]; // prettier-ignore
+  const [depth, head, batch, total] = [
+    number("DEPTH"),
+    number("HEAD_DIM"),
+    number("DEVICE_BATCH_SIZE"),
+    number("TOTAL_BATCH_SIZE"),
+  ];
   const pattern = values.WINDOW_PATTERN as string;
   const width = Math.ceil((depth * number("ASPECT_RATIO")) / head) * head;
   const valueLayers = Math.ceil(depth / 2);
@@ -63,7 +68,15 @@ export function predict(values: Values, speed = 0): Prediction {
   for (let layer = 0; layer < depth - 1; layer++) if (pattern[layer % 4] === "L") long++;
   const longShare = long / depth;
   const flops = 12 * depth * width * width + 8192 * width + depth * width * 1024 * (1 + longShare);
-  const shape = [(depth - 10) / 5, Math.log(width / 640), Math.log2(head / 128), Math.log2(batch / 128), longShare - 0.5, Math.log(size / 6e7), Math.log(flops / 5e7)]; // prettier-ignore
+  const shape = [
+    (depth - 10) / 5,
+    Math.log(width / 640),
+    Math.log2(head / 128),
+    Math.log2(batch / 128),
+    longShare - 0.5,
+    Math.log(size / 6e7),
+    Math.log(flops / 5e7),
+  ];
   const tokens = run(model.tokens.net, shape);
   const logTokens = model.tokens.mean + model.tokens.scale * tokens;
   const { bpb: net, memory, noise } = model;
@@ -87,7 +100,18 @@ export function predict(values: Values, speed = 0): Prediction {
   ];
   const z = net.nets.reduce((sum, one) => sum + run(one, features) / net.nets.length, 0);
   const bpb = net.floor + net.scale * Math.exp(clamp(z, net.zMin, net.zMax));
-  const terms = [1, (12 * depth * width * width) / 1e9, (8192 * width * (2 + valueLayers)) / 1e9, (batch * depth * width) / 1e6, (batch * width) / 1e5, batch / 100, (batch * depth * (width / head)) / 1e4, (batch * valueLayers * width) / 1e6, (width * width) / 1e7, ((total > 2048 * batch ? 1 : 0) * size) / 1e9]; // prettier-ignore
+  const terms = [
+    1,
+    (12 * depth * width * width) / 1e9,
+    (8192 * width * (2 + valueLayers)) / 1e9,
+    (batch * depth * width) / 1e6,
+    (batch * width) / 1e5,
+    batch / 100,
+    (batch * depth * (width / head)) / 1e4,
+    (batch * valueLayers * width) / 1e6,
+    (width * width) / 1e7,
+    ((total > 2048 * batch ? 1 : 0) * size) / 1e9,
+  ];
   const memoryGib = terms.reduce((sum, term, index) => sum + term * (memory.coef[index] ?? 0), 0);
   const crashProbability = 1 / (1 + Math.exp(-clamp(memory.slopePerGiB * (memoryGib - memory.capGiB), -60, 60)));
   return { bpb, crashProbability, memoryGib, noiseSd: Math.max(noise.sdFloor, noise.sdSlope * (bpb - noise.sdOrigin)) };

@@ -24,10 +24,13 @@ export async function writeMechanism(model: Model, turn: Turn<ArmChange>, target
   if (last && before?.from === "code") {
     const prompt = generate.mend(before.code, last.reason);
     const mended = await model.ask<{ code: string }>(turn, { purpose: "generate", ...generate, prompt });
-    return "failed" in mended ? undefined : { change: { of, install: { ...before, code: codeIn(mended.value.code) } }, why: before.idea }; // prettier-ignore
+    return "failed" in mended
+      ? undefined
+      : { change: { of, install: { ...before, code: codeIn(mended.value.code) } }, why: before.idea };
   }
   const now = situation(target as View<TaskChange>);
-  const ask = <T>(purpose: string, { system, form }: { system: string; form: object }, prompt: string) => model.ask<T>(turn, { purpose, system, form, prompt }); // prettier-ignore
+  const ask = <T>(purpose: string, { system, form }: { system: string; form: object }, prompt: string) =>
+    model.ask<T>(turn, { purpose, system, form, prompt });
   const found = await ask<{ hypotheses: Hypothesis[] }>(
     "explore",
     explore,
@@ -35,7 +38,11 @@ export async function writeMechanism(model: Model, turn: Turn<ArmChange>, target
   );
   if ("failed" in found) return undefined;
   const { hypotheses } = found.value;
-  const judged = await ask<{ judgements: string[]; chosen: number }>("critique", critique, critique.prompt(now, hypotheses)); // prettier-ignore
+  const judged = await ask<{ judgements: string[]; chosen: number }>(
+    "critique",
+    critique,
+    critique.prompt(now, hypotheses),
+  );
   if ("failed" in judged) return undefined;
   const chosen = hypotheses[judged.value.chosen - 1];
   if (!chosen) return undefined;
@@ -44,12 +51,18 @@ export async function writeMechanism(model: Model, turn: Turn<ArmChange>, target
   if ("failed" in specified) return undefined;
   const written = await ask<{ code: string }>("generate", generate, generate.prompt(specified.value));
   if ("failed" in written) return undefined;
-  const install: Generated = { from: "code", name: specified.value.name, code: codeIn(written.value.code), idea: chosen.idea }; // prettier-ignore
+  const install: Generated = {
+    from: "code",
+    name: specified.value.name,
+    code: codeIn(written.value.code),
+    idea: chosen.idea,
+  };
   return { change: { of, install }, why: `${chosen.title}: ${chosen.why}` };
 }
 
 /** The file without a fence around it. */
-const codeIn = (text: string): string => (/^\s*```[a-z]*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text).trimEnd() + "\n"; // prettier-ignore
+const codeIn = (text: string): string =>
+  (/^\s*```[a-z]*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text).trimEnd() + "\n";
 
 /** Names, sources and records of what was tried: kept, dropped, and why. */
 function recordOf({ view }: Turn<ArmChange>, target: View): string {
@@ -69,5 +82,5 @@ function stateOf({ evidence, inForce, struck }: View, id: string): string {
   if (struck.includes(id)) return "out after failures";
   const told = evidence.get(id);
   const pairs = told ? `, ${told.pairs} pairs` : "";
-  return `${inForce.includes(id) ? "in force" : told?.decision === "revert" ? "dropped, it did harm" : told?.decision === "undecided" ? "no verdict" : told ? "under test" : "not tested"}${pairs}`; // prettier-ignore
+  return `${inForce.includes(id) ? "in force" : told?.decision === "revert" ? "dropped, it did harm" : told?.decision === "undecided" ? "no verdict" : told ? "under test" : "not tested"}${pairs}`;
 }

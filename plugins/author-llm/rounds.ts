@@ -42,25 +42,71 @@ const text = (maxLength: number) => ({ type: "string", minLength: 1, maxLength }
 
 export const explore = {
   system: researcher,
-  prompt: (situation: string, record: string): string => `How the search goes:\n${situation}\n\nMechanisms so far, with their records:\n${record}\n\nWhat holds this search back? Give three or four different mechanisms that could help against it, from whatever field has an answer: what each does at which moment, and why that would help here.`, // prettier-ignore
-  form: { type: "object", additionalProperties: false, required: ["bottleneck", "hypotheses"], properties: { bottleneck: text(800), hypotheses: { type: "array", minItems: 1, maxItems: 5, items: { type: "object", additionalProperties: false, required: ["title", "idea", "why", "risk"], properties: { title: text(120), idea: text(1200), why: text(800), risk: text(600) } } } } }, // prettier-ignore
+  prompt: (situation: string, record: string): string =>
+    `How the search goes:\n${situation}\n\nMechanisms so far, with their records:\n${record}\n\nWhat holds this search back? Give three or four different mechanisms that could help against it, from whatever field has an answer: what each does at which moment, and why that would help here.`,
+  form: {
+    type: "object",
+    additionalProperties: false,
+    required: ["bottleneck", "hypotheses"],
+    properties: {
+      bottleneck: text(800),
+      hypotheses: {
+        type: "array",
+        minItems: 1,
+        maxItems: 5,
+        items: {
+          type: "object",
+          additionalProperties: false,
+          required: ["title", "idea", "why", "risk"],
+          properties: { title: text(120), idea: text(1200), why: text(800), risk: text(600) },
+        },
+      },
+    },
+  },
 };
 
 export const critique = {
   system: researcher,
-  prompt: (situation: string, hypotheses: readonly Hypothesis[]): string => `How the search goes:\n${situation}\n\nProposed mechanisms:\n${JSON.stringify(hypotheses.map((one, index) => ({ number: index + 1, ...one })), null, 1)}\n\nJudge each: how it could fail to have any effect, how it could do harm, whether the trials speak for it, whether it can be written in a hundred lines. Choose the one to write by its number; 0 if none is worth a test.`, // prettier-ignore
-  form: { type: "object", additionalProperties: false, required: ["judgements", "chosen"], properties: { judgements: { type: "array", items: text(800), maxItems: 6 }, chosen: { type: "integer", minimum: 0, maximum: 5 } } }, // prettier-ignore
+  prompt: (situation: string, hypotheses: readonly Hypothesis[]): string =>
+    `How the search goes:\n${situation}\n\nProposed mechanisms:\n${JSON.stringify(
+      hypotheses.map((one, index) => ({ number: index + 1, ...one })),
+      null,
+      1,
+    )}\n\nJudge each: how it could fail to have any effect, how it could do harm, whether the trials speak for it, whether it can be written in a hundred lines. Choose the one to write by its number; 0 if none is worth a test.`,
+  form: {
+    type: "object",
+    additionalProperties: false,
+    required: ["judgements", "chosen"],
+    properties: {
+      judgements: { type: "array", items: text(800), maxItems: 6 },
+      chosen: { type: "integer", minimum: 0, maximum: 5 },
+    },
+  },
 };
 
 export const specify = {
   system: researcher,
-  prompt: (chosen: Hypothesis, judgement: string): string => `${contract}\n\nThe mechanism to write:\n${JSON.stringify(chosen, null, 1)}\nWhat was said of it: ${judgement}\n\nSpecify it: its name, which methods it has, what its state holds, what reflect learns, and the rule by which it changes, refuses or proposes; with its numbers.`, // prettier-ignore
-  form: { type: "object", additionalProperties: false, required: ["name", "methods", "state", "reflect", "rule"], properties: { name: { type: "string", pattern: "^[a-z][a-z0-9-]{0,39}$" }, methods: { type: "array", minItems: 1, items: { enum: ["brief", "propose", "refine", "prune"] } }, state: text(1200), reflect: text(1500), rule: text(2500) } }, // prettier-ignore
+  prompt: (chosen: Hypothesis, judgement: string): string =>
+    `${contract}\n\nThe mechanism to write:\n${JSON.stringify(chosen, null, 1)}\nWhat was said of it: ${judgement}\n\nSpecify it: its name, which methods it has, what its state holds, what reflect learns, and the rule by which it changes, refuses or proposes; with its numbers.`,
+  form: {
+    type: "object",
+    additionalProperties: false,
+    required: ["name", "methods", "state", "reflect", "rule"],
+    properties: {
+      name: { type: "string", pattern: "^[a-z][a-z0-9-]{0,39}$" },
+      methods: { type: "array", minItems: 1, items: { enum: ["brief", "propose", "refine", "prune"] } },
+      state: text(1200),
+      reflect: text(1500),
+      rule: text(2500),
+    },
+  },
 };
 
 export const generate = {
   system: researcher,
-  prompt: (specification: unknown): string => `${contract}\n\nSpecification:\n${JSON.stringify(specification, null, 1)}\n\nWrite the file.`, // prettier-ignore
-  mend: (code: string, problems: string): string => `${contract}\n\nThis file was refused:\n\n${code}\n\nWhy:\n${problems}\n\nWrite it again, mended.`, // prettier-ignore
+  prompt: (specification: unknown): string =>
+    `${contract}\n\nSpecification:\n${JSON.stringify(specification, null, 1)}\n\nWrite the file.`,
+  mend: (code: string, problems: string): string =>
+    `${contract}\n\nThis file was refused:\n\n${code}\n\nWhy:\n${problems}\n\nWrite it again, mended.`,
   form: { type: "object", additionalProperties: false, required: ["code"], properties: { code: text(32_000) } },
 };

@@ -11,24 +11,29 @@ export function situation(view: View<TaskChange>): string {
   const all = [...view.trials].filter(({ id, repeatOf }) => id !== 0 && repeatOf === undefined);
   const { objective, incumbent, baseline, noiseFloor, budget } = view;
   const names = Object.keys(view.space?.parameters ?? {});
-  const movesOf = (trial: Trial<TaskChange>): string[] => changed(view.trial(trial.parent)?.candidate.values ?? {}, trial.candidate.values ?? {}); // prettier-ignore
+  const movesOf = (trial: Trial<TaskChange>): string[] =>
+    changed(view.trial(trial.parent)?.candidate.values ?? {}, trial.candidate.values ?? {});
   const moves = all.map(movesOf);
   const counts = new Map(names.map((name) => [name, moves.filter((move) => move.includes(name)).length]));
   const kept = all.filter(({ verdict }) => verdict?.decision === "keep").length;
   const crashes = countBy(all.flatMap(({ outcome }) => (outcome?.status === "crashed" ? [outcome.kind] : [])));
   const since = all.length - 1 - all.findLastIndex(({ verdict }) => verdict?.decision === "keep");
   const total = Math.max(1, moves.flat().length);
-  const often = [...counts].sort(([, a], [, b]) => b - a).slice(0, 3).map(([name, count]) => `${name} in ${Math.round((100 * count) / total)} %`); // prettier-ignore
+  const often = [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3)
+    .map(([name, count]) => `${name} in ${Math.round((100 * count) / total)} %`);
   const never = [...counts].filter(([, count]) => count === 0).map(([name]) => name);
   const recent = moves.slice(-lately).map((move) => move.join("+"));
   const repeated = recent.length - new Set(recent).size;
   const by = countBy(all.map((trial) => trial.by));
-  const value = (of: number | undefined): string => (of === undefined || Number.isNaN(of) ? "unknown" : String(Number(of.toPrecision(6)))); // prettier-ignore
+  const value = (of: number | undefined): string =>
+    of === undefined || Number.isNaN(of) ? "unknown" : String(Number(of.toPrecision(6)));
   return [
-    `Goal: ${objective.direction} ${objective.metric}; baseline ${value(baseline)}, best ${value(incumbent?.value)}, noise ${value(noiseFloor)}.`, // prettier-ignore
-    `${all.length} trials proposed${Number.isFinite(budget.trials) ? ` of ${budget.trials}` : ""}, ${kept} kept, ${since < 0 ? all.length : since} since the last gain.`, // prettier-ignore
+    `Goal: ${objective.direction} ${objective.metric}; baseline ${value(baseline)}, best ${value(incumbent?.value)}, noise ${value(noiseFloor)}.`,
+    `${all.length} trials proposed${Number.isFinite(budget.trials) ? ` of ${budget.trials}` : ""}, ${kept} kept, ${since < 0 ? all.length : since} since the last gain.`,
     `Failures: ${textOf(crashes) || "none"}.`,
-    `Changes: most often ${often.join(", ") || "none"}; never ${never.join(", ") || "none"}; of the last ${recent.length}, ${repeated} changed the same parameters as another.`, // prettier-ignore
+    `Changes: most often ${often.join(", ") || "none"}; never ${never.join(", ") || "none"}; of the last ${recent.length}, ${repeated} changed the same parameters as another.`,
     `Proposed by: ${textOf(by) || "nobody yet"}.`,
     `Mechanisms in force: ${view.inForce.join(", ") || "none"}.`,
   ].join("\n");
@@ -40,4 +45,5 @@ function countBy(keys: readonly string[]): Map<string, number> {
   return counts;
 }
 
-const textOf = (counts: ReadonlyMap<string, number>): string => [...counts].map(([key, count]) => `${key} ${count}`).join(", "); // prettier-ignore
+const textOf = (counts: ReadonlyMap<string, number>): string =>
+  [...counts].map(([key, count]) => `${key} ${count}`).join(", ");

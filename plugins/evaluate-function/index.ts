@@ -68,7 +68,13 @@ export function evaluateFunction(given: EvaluateFunctionOptions = {}): Plugin {
       const { metric } = taps.objective;
       taps.evaluate((trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> => {
         const { values = {}, edits = [] } = trial.candidate;
-        if (edits.length > 0) return Promise.resolve({ status: "crashed", kind: "refused", reason: "a function has no files to edit", seconds: 0 }); // prettier-ignore
+        if (edits.length > 0)
+          return Promise.resolve({
+            status: "crashed",
+            kind: "refused",
+            reason: "a function has no files to edit",
+            seconds: 0,
+          });
         if (pool) return pool.run(values, trial.seed, evaluation, metric);
         if (!call) throw new Error("the evaluator is not open");
         return callHere(call, values, trial.seed, evaluation, metric);
@@ -102,15 +108,27 @@ function checkOptions({ module, function: inline, thread }: Options): void {
     throw new BilevelError("E_OPTIONS_INVALID", message, { path: "evaluator", hint });
   };
   if (!module && !inline) fail("evaluateFunction() has no function", 'evaluateFunction({ module: "./objective.ts" })');
-  if (inline && thread) fail("a function itself cannot go into another thread", 'put it into a module, evaluateFunction({ module: "./objective.ts" }), or say thread: false'); // prettier-ignore
+  if (inline && thread)
+    fail(
+      "a function itself cannot go into another thread",
+      'put it into a module, evaluateFunction({ module: "./objective.ts" }), or say thread: false',
+    );
 }
 
 async function importFunction(file: string, options: Options): Promise<ObjectiveFunction> {
   const path = `evaluator.module: ${options.module}`;
   const module: unknown = await import(file).catch((error: unknown) => {
-    throw new BilevelError("E_OPTIONS_INVALID", `the module cannot be loaded: ${messageOf(error).split("\n")[0]}`, { path, hint: "the path is relative to the config file", cause: error }); // prettier-ignore
+    throw new BilevelError("E_OPTIONS_INVALID", `the module cannot be loaded: ${messageOf(error).split("\n")[0]}`, {
+      path,
+      hint: "the path is relative to the config file",
+      cause: error,
+    });
   });
   const found = (module as Record<string, unknown>)[options.export];
   if (typeof found === "function") return found as ObjectiveFunction;
-  throw new BilevelError("E_OPTIONS_INVALID", `the module has no function ${options.export}`, { path, allowed: Object.keys(module as object).join(", "), hint: `evaluateFunction({ module, export: "…" })` }); // prettier-ignore
+  throw new BilevelError("E_OPTIONS_INVALID", `the module has no function ${options.export}`, {
+    path,
+    allowed: Object.keys(module as object).join(", "),
+    hint: `evaluateFunction({ module, export: "…" })`,
+  });
 }

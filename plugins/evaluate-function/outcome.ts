@@ -7,7 +7,12 @@ export type Answer = number | Readonly<Record<string, number>>;
 export function outcomeOf(answer: unknown, metric: string, seconds: number): Outcome {
   const metrics = typeof answer === "number" ? { [metric]: answer } : answer;
   if (typeof metrics !== "object" || metrics === null)
-    return { status: "crashed", kind: "no-metric", reason: `it returned ${answer === null ? "null" : typeof answer}, not a number or metrics by name`, seconds }; // prettier-ignore
+    return {
+      status: "crashed",
+      kind: "no-metric",
+      reason: `it returned ${answer === null ? "null" : typeof answer}, not a number or metrics by name`,
+      seconds,
+    };
   const value = (metrics as Record<string, unknown>)[metric];
   if (typeof value !== "number")
     return { status: "crashed", kind: "no-metric", reason: `it returned no ${metric}`, seconds };

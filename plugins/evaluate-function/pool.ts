@@ -45,10 +45,14 @@ export class Pool {
       const cancel = () => settle({ status: "cancelled", reason: "the run was stopped", seconds: seconds() }, false);
       const take = async (progress: Progress): Promise<void> => {
         if (!Number.isFinite(progress.value)) return crash("diverged", "an intermediate value was not a finite number");
-        if ((await evaluation.report(progress)) === "stop") settle({ status: "pruned", reason: "stopped early: it could not win any more", seconds: seconds() }, false); // prettier-ignore
+        if ((await evaluation.report(progress)) === "stop")
+          settle({ status: "pruned", reason: "stopped early: it could not win any more", seconds: seconds() }, false);
       };
       const limit = this.#limitMs;
-      const timer = limit === undefined ? undefined : setTimeout(() => crash("timeout", `over the time limit of ${limit / 1000} s`), limit); // prettier-ignore
+      const timer =
+        limit === undefined
+          ? undefined
+          : setTimeout(() => crash("timeout", `over the time limit of ${limit / 1000} s`), limit);
       signal.addEventListener("abort", cancel);
       const hear = (message: FromWorker): void => {
         if (message.type === "progress") reports = reports.then(() => take(message)).catch(() => undefined);

@@ -21,5 +21,7 @@ parentPort?.on("message", ({ values, seed }: ToWorker) => {
   loading
     .then((module) => module[name]?.(values, { seed, report }))
     .then((answer) => tell({ type: "answer", answer }))
-    .catch((error: unknown) => tell({ type: "failed", reason: String(error instanceof Error ? error.message : error).split("\n")[0] ?? "" })); // prettier-ignore
+    .catch((error: unknown) =>
+      tell({ type: "failed", reason: String(error instanceof Error ? error.message : error).split("\n")[0] ?? "" }),
+    );
 });

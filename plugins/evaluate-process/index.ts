@@ -73,7 +73,11 @@ export function evaluateProcess(given: EvaluateProcessOptions = {}): Plugin {
     async open(run) {
       const { task } = run.config;
       if (!task)
-        throw new BilevelError("E_CONFIG_INVALID", "evaluateProcess() needs a task", { path: "task", received: "nothing", allowed: "folder, command and how values reach the program" }); // prettier-ignore
+        throw new BilevelError("E_CONFIG_INVALID", "evaluateProcess() needs a task", {
+          path: "task",
+          received: "nothing",
+          allowed: "folder, command and how values reach the program",
+        });
       await checkCommand(task, run.home);
       const frozen = await freezeTask(task, run.home, run.folder);
       opened = { run, task, frozen, keeper: new Keeper(run, task, frozen, options.keep), told: new Set() };
@@ -195,7 +199,14 @@ async function checkCommand(task: Task, home: string): Promise<void> {
     ? [resolve(folder, program)]
     : (process.env.PATH ?? "").split(delimiter).map((place) => join(place, program));
   for (const candidate of candidates)
-    if (existsSync(candidate) && (await access(candidate, constants.X_OK).then(() => true, () => false))) return; // prettier-ignore
+    if (
+      existsSync(candidate) &&
+      (await access(candidate, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
   throw new BilevelError("E_TASK_INVALID", "the command's program is not to be found or not executable", {
     path: "task.command[0]",
     received: program,

@@ -23,7 +23,10 @@ export function markedProcesses(marker: string): number[] {
 
 function markedByPs(wanted: string): number[] {
   const table = execFileSync("ps", ["-axEww", "-o", "pid=,command="], { encoding: "utf8", maxBuffer: 1e8 });
-  return table.split("\n").filter((line) => line.includes(wanted)).map((line) => Number(line.trim().split(/\s/)[0])); // prettier-ignore
+  return table
+    .split("\n")
+    .filter((line) => line.includes(wanted))
+    .map((line) => Number(line.trim().split(/\s/)[0]));
 }
 
 /**

@@ -38,7 +38,12 @@ export async function start(given: {
   await mkdir(folder, { recursive: true });
   for (const file of ["exit.json", "progress.jsonl"]) await rm(join(folder, file), { force: true });
   await writeFile(join(folder, "spec.json"), JSON.stringify({ ...spec, marker } satisfies Spec));
-  const child = spawn(process.execPath, ["--no-warnings", supervisorFile, folder], { env, cwd: folder, detached: true, stdio: ["pipe", "ignore", "ignore"] }); // prettier-ignore
+  const child = spawn(process.execPath, ["--no-warnings", supervisorFile, folder], {
+    env,
+    cwd: folder,
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
   child.on("error", () => undefined); // seen as an exit without a result
   child.stdin.on("error", () => undefined);
   await handle({ pid: child.pid, startTime: startTimeOf(child.pid ?? 0), marker });

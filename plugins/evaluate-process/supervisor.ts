@@ -100,7 +100,20 @@ async function supervise(): Promise<void> {
   const shown = Object.fromEntries(
     Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
   );
-  const exit: Exit = { marker: spec.marker, code, signal, ...(ended ? { ended } : {}), ...(failed ? { failed } : {}), seconds, leftBehind, stillThere: left, cutBytes, metrics: shown, problems, lastLines }; // prettier-ignore
+  const exit: Exit = {
+    marker: spec.marker,
+    code,
+    signal,
+    ...(ended ? { ended } : {}),
+    ...(failed ? { failed } : {}),
+    seconds,
+    leftBehind,
+    stillThere: left,
+    cutBytes,
+    metrics: shown,
+    problems,
+    lastLines,
+  };
   mkdirSync(folder, { recursive: true }); // the program may have removed it
   writeFileSync(join(folder, "exit.json.tmp"), JSON.stringify(exit), { flush: true });
   renameSync(join(folder, "exit.json.tmp"), join(folder, "exit.json"));

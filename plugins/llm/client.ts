@@ -45,12 +45,19 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options;
     const { baseURL, apiKey, timeoutSeconds } = options;
-    this.#openai = new OpenAI({ baseURL, apiKey: apiKey ?? "none", timeout: timeoutSeconds * 1000, maxRetries: 0, logLevel: "off" }); // prettier-ignore
+    this.#openai = new OpenAI({
+      baseURL,
+      apiKey: apiKey ?? "none",
+      timeout: timeoutSeconds * 1000,
+      maxRetries: 0,
+      logLevel: "off",
+    });
   }
 
   /** One answer, with what went wrong before it. Never throws. */
   async call(call: Call): Promise<CallAnswer> {
-    while (this.#running >= this.#options.concurrency) await new Promise<void>((resolve) => this.#waiting.push(resolve)); // prettier-ignore
+    while (this.#running >= this.#options.concurrency)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running++;
     try {
       return await this.#tries(call);
@@ -87,20 +94,43 @@ export class Client {
   async #post({ model, messages, form, maxTokens }: Call): Promise<ChatCompletion> {
     const { baseURL, temperature, timeoutSeconds } = this.#options;
     const mode = modes[this.#mode];
-    const asked = mode === "schema" ? messages : messages.map((message, index) => (index === 0 ? { ...message, content: `${message.content}\n\nAnswer with one JSON object of this form (JSON Schema), and nothing else:\n${JSON.stringify(form)}` } : message)); // prettier-ignore
+    const asked =
+      mode === "schema"
+        ? messages
+        : messages.map((message, index) =>
+            index === 0
+              ? {
+                  ...message,
+                  content: `${message.content}\n\nAnswer with one JSON object of this form (JSON Schema), and nothing else:\n${JSON.stringify(form)}`,
+                }
+              : message,
+          );
     const body: ChatCompletionCreateParamsNonStreaming = {
       model,
       messages: asked as ChatCompletionCreateParamsNonStreaming["messages"],
       [baseURL ? "max_tokens" : "max_completion_tokens"]: maxTokens ?? this.#options.maxTokens, // OpenAI's newer models refuse the older name, other servers the newer one
       ...(temperature === undefined ? {} : { temperature }),
-      ...(mode === "schema" ? { response_format: { type: "json_schema", json_schema: { name: "answer", schema: form as Record<string, unknown> } } } : mode === "object" ? { response_format: { type: "json_object" } } : {}), // prettier-ignore
+      ...(mode === "schema"
+        ? {
+            response_format: {
+              type: "json_schema",
+              json_schema: { name: "answer", schema: form as Record<string, unknown> },
+            },
+          }
+        : mode === "object"
+          ? { response_format: { type: "json_object" } }
+          : {}),
     };
     // the package's own limit begins anew with every byte of a slow answer; this one does not
     return this.#openai.chat.completions.create(body, { signal: AbortSignal.timeout(timeoutSeconds * 1000) });
   }
 
   #reasonOf(error: unknown): string {
-    if (error instanceof APIConnectionTimeoutError || (error instanceof Error && /abort|timeout/i.test(error.name + error.message))) return `no answer within ${this.#options.timeoutSeconds} s`; // prettier-ignore
+    if (
+      error instanceof APIConnectionTimeoutError ||
+      (error instanceof Error && /abort|timeout/i.test(error.name + error.message))
+    )
+      return `no answer within ${this.#options.timeoutSeconds} s`;
     return redacted(messageOf(error), this.#options.apiKey).slice(0, 300);
   }
 }
@@ -115,7 +145,11 @@ function textOf(completion: ChatCompletion | undefined): string | Failure {
   if (choice.finish_reason === "content_filter") return failure("the server's filter held the answer back");
   if (typeof content === "string" && content.trim() !== "") return content;
   if (tools && tools.length > 0) return failure("the model called a tool instead of answering");
-  return failure(choice.finish_reason === "length" ? "the answer was cut off before it began: raise llm.maxTokens" : "the answer is empty"); // prettier-ignore
+  return failure(
+    choice.finish_reason === "length"
+      ? "the answer was cut off before it began: raise llm.maxTokens"
+      : "the answer is empty",
+  );
 }
 
 /** As the server counted it; a server that does not count is counted by its characters, four to a token. */
@@ -133,10 +167,20 @@ function usageOf(completion: ChatCompletion | undefined, { messages }: Call, tex
 function isFinalError(error: unknown): boolean {
   if (!(error instanceof APIError)) return false;
   const { status, code, type } = error as { status?: number; code?: string | null; type?: string };
-  return status === 401 || status === 402 || status === 403 || status === 404 || code === "insufficient_quota" || type === "insufficient_quota"; // prettier-ignore
+  return (
+    status === 401 ||
+    status === 402 ||
+    status === 403 ||
+    status === 404 ||
+    code === "insufficient_quota" ||
+    type === "insufficient_quota"
+  );
 }
 
-const isAboutForm = (error: unknown): boolean => error instanceof APIError && (error.status === 400 || error.status === 422 || error.status === 501) && /response_format|json_schema|json_object|structured|grammar|schema/i.test(error.message); // prettier-ignore
+const isAboutForm = (error: unknown): boolean =>
+  error instanceof APIError &&
+  (error.status === 400 || error.status === 422 || error.status === 501) &&
+  /response_format|json_schema|json_object|structured|grammar|schema/i.test(error.message);
 
 /** As the server asked, or twice as long each time, from half a second on. */
 function waitMs(error: unknown, tries: number): number {

@@ -11,7 +11,12 @@ export function readAnswer(text: string, form: object): { value: unknown } | { p
   const check = compiled.get(form) ?? ajv.compile(form);
   compiled.set(form, check);
   if (check(found.value)) return { value: found.value };
-  const errors = (check.errors ?? []).slice(0, mostErrors).map(({ instancePath, message, params }) => `${instancePath || "the answer"} ${message ?? ""}${"additionalProperty" in params ? `: ${String(params.additionalProperty)}` : ""}`); // prettier-ignore
+  const errors = (check.errors ?? [])
+    .slice(0, mostErrors)
+    .map(
+      ({ instancePath, message, params }) =>
+        `${instancePath || "the answer"} ${message ?? ""}${"additionalProperty" in params ? `: ${String(params.additionalProperty)}` : ""}`,
+    );
   return { problem: errors.join("; ") };
 }
 

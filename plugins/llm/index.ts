@@ -87,7 +87,8 @@ export interface RecordedModel extends Model {
  * the asking, not the run: callers go on without the model.
  */
 export function llm(given: LlmOptions): RecordedModel {
-  const options = { ...given } as LlmOptions & Required<Pick<ClientOptions, "maxTokens" | "timeoutSeconds" | "retries" | "concurrency">>; // prettier-ignore
+  const options = { ...given } as LlmOptions &
+    Required<Pick<ClientOptions, "maxTokens" | "timeoutSeconds" | "retries" | "concurrency">>;
   let client: Client | undefined;
   let spent: Usage = noUsage;
   let limits: { tokens?: number; usd?: number } = usual;
@@ -119,9 +120,18 @@ export function llm(given: LlmOptions): RecordedModel {
     const told = { purpose, model: modelFor(purpose) };
     const spentHere: Usage[] = [];
     const faults: string[] = [];
-    const end = (rest: { value: unknown } | { failed: string }): Exchange => ({ ...told, calls: spentHere.length, usage: sum(spentHere), ...rest, ...(faults.length > 0 ? { faults } : {}) }); // prettier-ignore
+    const end = (rest: { value: unknown } | { failed: string }): Exchange => ({
+      ...told,
+      calls: spentHere.length,
+      usage: sum(spentHere),
+      ...rest,
+      ...(faults.length > 0 ? { faults } : {}),
+    });
     const asked = context === undefined ? prompt : `${context}\n\n${prompt}`;
-    const messages = [{ role: "system" as const, content: system }, { role: "user" as const, content: asked }]; // prettier-ignore
+    const messages = [
+      { role: "system" as const, content: system },
+      { role: "user" as const, content: asked },
+    ];
     const talk: { role: "system" | "user" | "assistant"; content: string }[] = [...messages];
     for (let round = 0; round <= mends; round++) {
       const reason = broke();
@@ -142,7 +152,15 @@ export function llm(given: LlmOptions): RecordedModel {
       const read = readAnswer(answer.text, form);
       if ("value" in read) return end({ value: read.value });
       faults.push(read.problem);
-      talk.splice(messages.length, Infinity, { role: "assistant", content: answer.text.slice(0, 4000) }, { role: "user", content: `That answer cannot be used: ${read.problem}\nAnswer again, with JSON of the form alone.` }); // prettier-ignore
+      talk.splice(
+        messages.length,
+        Infinity,
+        { role: "assistant", content: answer.text.slice(0, 4000) },
+        {
+          role: "user",
+          content: `That answer cannot be used: ${read.problem}\nAnswer again, with JSON of the form alone.`,
+        },
+      );
     }
     return end({ failed: `no valid answer in ${mends + 1} tries: ${faults.at(-1) ?? ""}` });
   }
@@ -166,17 +184,40 @@ export function llm(given: LlmOptions): RecordedModel {
       limits = isLimited ? budget : options.price ? { usd: usual.usd } : { tokens: usual.tokens };
       const apiKey = options.apiKeyEnv === undefined ? undefined : process.env[options.apiKeyEnv];
       if (options.apiKeyEnv !== undefined && !apiKey && !recording)
-        throw new BilevelError("E_MODEL", `the environment variable ${options.apiKeyEnv} is empty`, { path: "llm.apiKeyEnv", allowed: "the name of a variable that holds the key", hint: `export ${options.apiKeyEnv}=…` }); // prettier-ignore
+        throw new BilevelError("E_MODEL", `the environment variable ${options.apiKeyEnv} is empty`, {
+          path: "llm.apiKeyEnv",
+          allowed: "the name of a variable that holds the key",
+          hint: `export ${options.apiKeyEnv}=…`,
+        });
       if (!recording) client = new Client({ ...options, apiKey });
       for (const fact of readJournal(journalFile(opening.folder)).facts)
-        if (fact.type === "once" && fact.kind === "model") spent = sum([spent, (answerOf(opening.folder, fact) as Exchange).usage]); // prettier-ignore
+        if (fact.type === "once" && fact.kind === "model")
+          spent = sum([spent, (answerOf(opening.folder, fact) as Exchange).usage]);
       if (!isLimited && !opening.resumed)
-        opening.notice(options.price ? `no budget for the model in the config: ${usual.usd} dollars` : `no budget for the model in the config, and no price: ${usual.tokens.toLocaleString("en")} tokens`); // prettier-ignore
+        opening.notice(
+          options.price
+            ? `no budget for the model in the config: ${usual.usd} dollars`
+            : `no budget for the model in the config, and no price: ${usual.tokens.toLocaleString("en")} tokens`,
+        );
       if (opening.resumed || !client) return;
-      const first = await client.call({ model: options.model, messages: [{ role: "user", content: 'Answer with the JSON object {"ready": true}.' }], form: { type: "object", required: ["ready"], properties: { ready: { type: "boolean" } }, additionalProperties: false }, maxTokens: Math.min(options.maxTokens, 1000) }); // prettier-ignore
+      const first = await client.call({
+        model: options.model,
+        messages: [{ role: "user", content: 'Answer with the JSON object {"ready": true}.' }],
+        form: {
+          type: "object",
+          required: ["ready"],
+          properties: { ready: { type: "boolean" } },
+          additionalProperties: false,
+        },
+        maxTokens: Math.min(options.maxTokens, 1000),
+      });
       if (first.usage) spent = sum([spent, first.usage]);
       if ("failure" in first && first.failure.isFinal)
-        throw new BilevelError("E_MODEL", `the model cannot be asked: ${first.failure.reason}`, { path: "llm", received: `${options.model} at ${options.baseURL ?? "OpenAI"}`, hint: "mend the key, the model's name or the address; or take llm out of the config: everything runs without it" }); // prettier-ignore
+        throw new BilevelError("E_MODEL", `the model cannot be asked: ${first.failure.reason}`, {
+          path: "llm",
+          received: `${options.model} at ${options.baseURL ?? "OpenAI"}`,
+          hint: "mend the key, the model's name or the address; or take llm out of the config: everything runs without it",
+        });
       if ("failure" in first) opening.notice(`the model did not answer the first question: ${first.failure.reason}`);
     },
     replay(file, isSequence) {
@@ -188,7 +229,9 @@ export function llm(given: LlmOptions): RecordedModel {
     },
     async ask<T>(recorder: Recorder, question: Question): Promise<Answered<T>> {
       const { context: _, ...request } = question;
-      const { value, failed } = await recorder.once("model", { ...request, model: modelFor(question.purpose) }, () => answerTo(question)); // prettier-ignore
+      const { value, failed } = await recorder.once("model", { ...request, model: modelFor(question.purpose) }, () =>
+        answerTo(question),
+      );
       return failed === undefined ? { value: value as T } : { failed };
     },
   };

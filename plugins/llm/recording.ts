@@ -18,12 +18,19 @@ interface Line {
   exchange: Exchange;
 }
 
-const asked = ({ purpose, system, prompt, form }: Question, model: string): Line["question"] => ({ purpose, system, prompt, form, model }); // prettier-ignore
+const asked = ({ purpose, system, prompt, form }: Question, model: string): Line["question"] => ({
+  purpose,
+  system,
+  prompt,
+  form,
+  model,
+});
 const hashOf = (question: Line["question"]): string => digest(canonical(question));
 
 /** Adds an exchange to the file; begins it where there is none. */
 export function record(file: string, question: Question, exchange: Exchange): void {
-  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy: exchange.model } satisfies Header)}\n`); // prettier-ignore
+  if (!existsSync(file))
+    writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy: exchange.model } satisfies Header)}\n`);
   const whole = asked(question, exchange.model);
   appendFileSync(file, `${JSON.stringify({ hash: hashOf(whole), question: whole, exchange } satisfies Line)}\n`);
 }
@@ -40,11 +47,19 @@ export class Recording {
     this.#file = file;
     this.#isSequence = isSequence;
     try {
-      const [header, ...lines] = readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as unknown); // prettier-ignore
+      const [header, ...lines] = readFileSync(file, "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown);
       if ((header as Header).recording !== 1) throw new Error("its first line is not that of a recording");
       this.#lines = lines as Line[];
     } catch (error) {
-      throw new BilevelError("E_MODEL", "the recording cannot be read", { path: file, received: error instanceof Error ? error.message : "", allowed: "the llm.jsonl of a run", cause: error }); // prettier-ignore
+      throw new BilevelError("E_MODEL", "the recording cannot be read", {
+        path: file,
+        received: error instanceof Error ? error.message : "",
+        allowed: "the llm.jsonl of a run",
+        cause: error,
+      });
     }
   }
 
@@ -54,8 +69,17 @@ export class Recording {
     const hash = hashOf(whole);
     const found = this.#isSequence ? this.#lines[this.#next++] : this.#lines.find((line) => line.hash === hash);
     if (found) return found.exchange;
-    if (this.#isSequence) throw new BilevelError("E_MODEL", "the recording has no further answer", { path: this.#file, received: `question ${this.#next}, for ${question.purpose}`, allowed: `${this.#lines.length} questions` }); // prettier-ignore
-    throw new BilevelError("E_MODEL", `the recording has no answer to this question (${question.purpose})`, { path: this.#file, ...this.#difference(whole), hint: "the task, the config or the version has changed since it was made; --replay-sequence answers in order, whatever is asked" }); // prettier-ignore
+    if (this.#isSequence)
+      throw new BilevelError("E_MODEL", "the recording has no further answer", {
+        path: this.#file,
+        received: `question ${this.#next}, for ${question.purpose}`,
+        allowed: `${this.#lines.length} questions`,
+      });
+    throw new BilevelError("E_MODEL", `the recording has no answer to this question (${question.purpose})`, {
+      path: this.#file,
+      ...this.#difference(whole),
+      hint: "the task, the config or the version has changed since it was made; --replay-sequence answers in order, whatever is asked",
+    });
   }
 
   /** Where the question leaves the nearest recorded one of its kind. */
@@ -67,8 +91,13 @@ export class Recording {
       while (at < text.length && text[at] === other[at]) at++;
       return at;
     };
-    const kin = this.#lines.filter((line) => line.question.purpose === question.purpose).map((line) => of(line.question)); // prettier-ignore
-    const nearest = kin.reduce<string | undefined>((best, other) => (best === undefined || shared(other) > shared(best) ? other : best), undefined); // prettier-ignore
+    const kin = this.#lines
+      .filter((line) => line.question.purpose === question.purpose)
+      .map((line) => of(line.question));
+    const nearest = kin.reduce<string | undefined>(
+      (best, other) => (best === undefined || shared(other) > shared(best) ? other : best),
+      undefined,
+    );
     if (nearest === undefined) return { allowed: "no question of this kind was recorded" };
     const at = shared(nearest);
     const from = Math.max(0, at - 30);

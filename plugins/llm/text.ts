@@ -1,6 +1,9 @@
 /** Text of programs and logs as data: cut to size, in a fence that nothing in it can close. */
 export function fenced(text: string, most = 4000): string {
-  const cut = text.length > most ? `${text.slice(0, most / 2)}\n… ${text.length - most} characters left out …\n${text.slice(-most / 2)}` : text; // prettier-ignore
+  const cut =
+    text.length > most
+      ? `${text.slice(0, most / 2)}\n… ${text.length - most} characters left out …\n${text.slice(-most / 2)}`
+      : text;
   const longest = Math.max(0, ...[...cut.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = "`".repeat(Math.max(3, longest + 1));
   return `${fence}\n${cut}\n${fence}`;

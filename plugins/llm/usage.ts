@@ -14,7 +14,14 @@ export interface Price {
 
 export const noUsage: Usage = { input: 0, cached: 0, output: 0 };
 
-export const sum = (all: readonly Usage[]): Usage => all.reduce((a, b) => ({ input: a.input + b.input, cached: a.cached + b.cached, output: a.output + b.output }), noUsage); // prettier-ignore
+export const sum = (all: readonly Usage[]): Usage =>
+  all.reduce(
+    (a, b) => ({ input: a.input + b.input, cached: a.cached + b.cached, output: a.output + b.output }),
+    noUsage,
+  );
 
 /** In US dollars. */
-export const costOf = ({ input, cached, output }: Usage, { input: price, cachedInput = price, output: out }: Price): number => ((input - cached) * price + cached * cachedInput + output * out) / 1e6; // prettier-ignore
+export const costOf = (
+  { input, cached, output }: Usage,
+  { input: price, cachedInput = price, output: out }: Price,
+): number => ((input - cached) * price + cached * cachedInput + output * out) / 1e6;

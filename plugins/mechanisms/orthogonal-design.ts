@@ -57,7 +57,8 @@ export default mechanism({
     if (predicted && isKnown(predicted)) [state.design, state.rest] = [undefined, 0];
     const best = view.incumbent?.trial;
     const isStale = state.design && best && best.id !== state.design.centre && state.design.losses.size === 0;
-    if (best && (isStale || (!state.design && state.rest >= pause))) state.design = designAround(state, best.id, best.candidate.values ?? {}, view.policy.frozen); // prettier-ignore
+    if (best && (isStale || (!state.design && state.rest >= pause)))
+      state.design = designAround(state, best.id, best.candidate.values ?? {}, view.policy.frozen);
     return state;
   },
   propose(state, turn) {

@@ -120,10 +120,21 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
         const target = loopBelow(turn.view, of);
         if (install?.from !== "code" || install.standing || !target || draft.refused !== undefined) return undefined;
         const { code } = install;
-        const { admission } = await turn.once("admission", { code }, async () => ({ code, idea: install.idea, admission: await check(code, target) })); // prettier-ignore
+        const { admission } = await turn.once("admission", { code }, async () => ({
+          code,
+          idea: install.idea,
+          admission: await check(code, target),
+        }));
         const { name, taps: tapped, options: defaults, standing, problems } = admission;
         if (!standing) return { ...draft, refused: problems.map(problemText).join("; ") };
-        return { ...draft, candidate: { ...draft.candidate, of: target.level, install: { ...install, name, taps: tapped, options: defaults, standing } } }; // prettier-ignore
+        return {
+          ...draft,
+          candidate: {
+            ...draft.candidate,
+            of: target.level,
+            install: { ...install, name, taps: tapped, options: defaults, standing },
+          },
+        };
       });
       taps.evaluate(async (trial, evaluation): Promise<Outcome | undefined> => {
         if (!evaluation.below) return undefined;
@@ -168,7 +179,8 @@ function loopBelow(view: View, name: string | undefined): View | undefined {
 
 function refusal({ policy, install, remove }: ArmChange, target: View): string | undefined {
   if (policy) return policyProblem(policy, target);
-  if (install?.from === "code" && target.evidence.get(changeId({ of: target.level, install }))?.decision) return `${install.name} was tested before`; // prettier-ignore
+  if (install?.from === "code" && target.evidence.get(changeId({ of: target.level, install }))?.decision)
+    return `${install.name} was tested before`;
   if (install?.from === "plugin") {
     if (!target.catalogue.includes(install.name)) return `${install.name} is not in the catalogue`;
     if (target.inForce.includes(install.name)) return `${install.name} is in force already`;

@@ -80,6 +80,11 @@ export function policyChanges(target: View): Proposal[] {
   const success = recent.filter((trial) => trial.verdict?.decision === "keep").length / Math.max(1, recent.length);
   const wanted = success > 0.2 ? "explore" : "exploit";
   if (recent.length >= leastRecent && strategy !== wanted)
-    proposals.push(propose({ strategy: wanted }, `${Math.round(success * 100)} % of the last trials were kept: ${wanted === "explore" ? "longer" : "shorter"} steps`)); // prettier-ignore
+    proposals.push(
+      propose(
+        { strategy: wanted },
+        `${Math.round(success * 100)} % of the last trials were kept: ${wanted === "explore" ? "longer" : "shorter"} steps`,
+      ),
+    );
   return proposals.filter(({ change }) => policyProblem(change.policy ?? {}, target) === undefined);
 }

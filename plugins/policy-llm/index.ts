@@ -46,17 +46,30 @@ export async function askForPolicy(
   turn: Turn<ArmChange>,
   target: View,
 ): Promise<{ change: ArmChange; why: string } | undefined> {
-  // prettier-ignore
   const names = Object.keys(target.space?.parameters ?? {});
   if (names.length === 0) return undefined;
-  const prompt = `${situation(target as View<TaskChange>)}\n\nPolicy in force: ${JSON.stringify(target.policy)}\n\nPolicies tested so far: ${tested(turn, target)}\n\nSay how the search should go on.`; // prettier-ignore
+  const prompt = `${situation(target as View<TaskChange>)}\n\nPolicy in force: ${JSON.stringify(target.policy)}\n\nPolicies tested so far: ${tested(turn, target)}\n\nSay how the search should go on.`;
   const answer = await model.ask<Advice>(turn, { purpose: "policy", system, prompt, form: formOf(names) });
   if ("failed" in answer) return undefined;
   const { diagnosis, strategy, freeze = [], unfreeze = [], focus = [], guidance = "" } = answer.value;
   const most = Math.max(0, Math.min(mostFrozen, names.length - leastFree));
-  const frozen = [...new Set([...target.policy.frozen.filter((name) => !unfreeze.includes(name)), ...freeze.filter((name) => !unfreeze.includes(name))])].slice(0, most); // prettier-ignore
-  const wanted: Policy = { frozen, focus: focus.filter((name) => !frozen.includes(name)), strategy, guidance: guidance || target.policy.guidance }; // prettier-ignore
-  const policy = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(target.policy[key as keyof Policy]))); // prettier-ignore
+  const frozen = [
+    ...new Set([
+      ...target.policy.frozen.filter((name) => !unfreeze.includes(name)),
+      ...freeze.filter((name) => !unfreeze.includes(name)),
+    ]),
+  ].slice(0, most);
+  const wanted: Policy = {
+    frozen,
+    focus: focus.filter((name) => !frozen.includes(name)),
+    strategy,
+    guidance: guidance || target.policy.guidance,
+  };
+  const policy = Object.fromEntries(
+    Object.entries(wanted).filter(
+      ([key, value]) => JSON.stringify(value) !== JSON.stringify(target.policy[key as keyof Policy]),
+    ),
+  );
   return Object.keys(policy).length === 0 ? undefined : { change: { of: target.level, policy }, why: diagnosis };
 }
 

@@ -123,7 +123,11 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
     case "pair":
       return isLive ? [] : [`  test ${String(fact.tests)}: ${evidenceText(fact.evidence as Evidence)}`];
     case "turn":
-      return isLive || fact.level === inner ? [] : (fact.trials as Trial<ArmChange>[]).flatMap(({ candidate, hypothesis }) => isEmpty(candidate) ? [] : [`testing ${changeText(candidate)}${hypothesis ? `: ${hypothesis}` : ""}`]); // prettier-ignore
+      return isLive || fact.level === inner
+        ? []
+        : (fact.trials as Trial<ArmChange>[]).flatMap(({ candidate, hypothesis }) =>
+            isEmpty(candidate) ? [] : [`testing ${changeText(candidate)}${hypothesis ? `: ${hypothesis}` : ""}`],
+          );
     case "verdict":
       return fact.level === inner ? trialLines(fact, run, isLive) : outerLines(fact, run);
     default:
@@ -156,7 +160,12 @@ function outlookOf({ budget, levels, task }: Config): string[] {
   const noisy = task?.seed !== "none";
   const repeats = noisy ? Math.min(2, Math.floor(trials / 10)) : 0;
   const pairs = Math.floor((trials - (noisy ? 6 : 0)) / 2);
-  const enough = pairs < 5 ? "too few to judge a change" : pairs < 25 ? "enough to judge one clear change" : `enough to judge about ${Math.floor(pairs / 12)} changes`; // prettier-ignore
+  const enough =
+    pairs < 5
+      ? "too few to judge a change"
+      : pairs < 25
+        ? "enough to judge one clear change"
+        : `enough to judge about ${Math.floor(pairs / 12)} changes`;
   const several =
     testing > 1 && pairs < 25 ? `; ${short(testing).replace(/\.0+$/, "")} levels test at once: expect "too early"` : "";
   return [

@@ -36,7 +36,6 @@ export async function askForChange(
   draft: Draft<TaskChange>,
   { code }: Asking,
 ): Promise<{ draft: Draft<TaskChange> } | { failed: string }> {
-  // prettier-ignore
   const { model, space } = taps;
   if (!model || !space) return { failed: "there is no model" };
   const form = formOf(space);
@@ -44,12 +43,25 @@ export async function askForChange(
   for (let asked = 0; asked < 2; asked++) {
     const prompt = promptOf({ ...turn, refused }, draft.brief);
     const context = code === undefined ? undefined : `The program, as far as it is shown:\n${fenced(code, shownCode)}`;
-    const answer = await model.ask<Proposed>(turn, { purpose: "proposal", system, prompt, form, ...(context ? { context } : {}) }); // prettier-ignore
+    const answer = await model.ask<Proposed>(turn, {
+      purpose: "proposal",
+      system,
+      prompt,
+      form,
+      ...(context ? { context } : {}),
+    });
     if ("failed" in answer) return { failed: answer.failed };
     const { hypothesis, expected } = answer.value;
     const values = mended(space, answer.value.values);
     const problem = problemOf(space, turn, values);
-    if (problem === undefined) return { draft: { ...draft, candidate: { values }, hypothesis: expected ? `${hypothesis} (expected: ${expected})` : hypothesis } }; // prettier-ignore
+    if (problem === undefined)
+      return {
+        draft: {
+          ...draft,
+          candidate: { values },
+          hypothesis: expected ? `${hypothesis} (expected: ${expected})` : hypothesis,
+        },
+      };
     refused.push({ candidate: { values }, reason: problem });
   }
   return { failed: `its changes were refused: ${refused.at(-1)?.reason ?? ""}` };
@@ -60,12 +72,14 @@ function problemOf(
   { view, parent }: Turn<TaskChange>,
   change: Readonly<Record<string, never>> | TaskChange["values"],
 ): string | undefined {
-  // prettier-ignore
   const own = parent.candidate.values ?? {};
   const values = complete(space, own, change ?? {});
   const problem = violation(space, values);
   if (problem !== undefined) return problem;
-  const frozen = Object.keys(change ?? {}).find((name) => view.policy.frozen.includes(name) && valuesKey({ v: values[name] ?? "" }) !== valuesKey({ v: own[name] ?? "" })); // prettier-ignore
+  const frozen = Object.keys(change ?? {}).find(
+    (name) =>
+      view.policy.frozen.includes(name) && valuesKey({ v: values[name] ?? "" }) !== valuesKey({ v: own[name] ?? "" }),
+  );
   if (frozen !== undefined) return `${frozen} is frozen`;
   const key = valuesKey(values);
   const known = [...view.trials, ...view.pending].find((trial) => valuesKey(trial.candidate.values ?? {}) === key);

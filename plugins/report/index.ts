@@ -37,9 +37,19 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
       finish = async () => {
         if (inner().trials.length === 0) return;
         write();
-        const lines = reason === "" ? [] : summaryLines(config.levels.map(({ name }) => run.view(name)), reason, readJournal(journalFile(run.folder)).facts); // prettier-ignore
+        const lines =
+          reason === ""
+            ? []
+            : summaryLines(
+                config.levels.map(({ name }) => run.view(name)),
+                reason,
+                readJournal(journalFile(run.folder)).facts,
+              );
         const best = inner().incumbent?.trial;
-        const patch = config.task && best && best.id !== 0 ? await patchOf(await freezeTask(config.task, run.home, run.folder), config.task, best.candidate) : ""; // prettier-ignore
+        const patch =
+          config.task && best && best.id !== 0
+            ? await patchOf(await freezeTask(config.task, run.home, run.folder), config.task, best.candidate)
+            : "";
         const patchFile = join(run.folder, "best.patch");
         if (patch) {
           writeAtomically(patchFile, patch);

@@ -41,7 +41,21 @@ export function resultsTable(view: View<TaskChange>): string {
     const from = view.trial(parent)?.candidate.values ?? {};
     const reason = outcome && "reason" in outcome ? ` (${outcome.reason})` : "";
     const description = id === 0 ? "baseline" : describeMove(from, trial.candidate.values ?? {}) || (hypothesis ?? "");
-    return [`trial-${id}`, measured ? measured.metric.toFixed(6) : "0.000000", memoryMb === undefined ? "0.0" : (memoryMb / 1024).toFixed(1), statusOf(trial), clean(description + reason), outcome?.seconds.toFixed(1) ?? "", verdict?.gain?.toPrecision(4) ?? "", by, parent, seed, tests ?? "", side ?? "", resultOf(trial)]; // prettier-ignore
+    return [
+      `trial-${id}`,
+      measured ? measured.metric.toFixed(6) : "0.000000",
+      memoryMb === undefined ? "0.0" : (memoryMb / 1024).toFixed(1),
+      statusOf(trial),
+      clean(description + reason),
+      outcome?.seconds.toFixed(1) ?? "",
+      verdict?.gain?.toPrecision(4) ?? "",
+      by,
+      parent,
+      seed,
+      tests ?? "",
+      side ?? "",
+      resultOf(trial),
+    ];
   });
   return [header, ...rows].map((row) => row.join("\t")).join("\n") + "\n";
 }

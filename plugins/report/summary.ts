@@ -41,7 +41,8 @@ export function workOf(view: View, facts: readonly Fact[] = []): Work[] {
     name,
     touches: counts.get(name) ?? {},
     ...(costs.get(name) ?? { calls: 0, ms: 0 }),
-    strikes: facts.filter(({ type, level, plugin }) => type === "strike" && level === view.level && plugin === name).length, // prettier-ignore
+    strikes: facts.filter(({ type, level, plugin }) => type === "strike" && level === view.level && plugin === name)
+      .length,
     evidence: view.evidence.get(name),
     inForce: view.inForce.includes(name),
     struck: view.struck.includes(name),
@@ -68,7 +69,11 @@ function costsOf(level: string, facts: readonly Fact[]): Map<string, Cost> {
     }
     for (const [plugin, { calls, ms, fuel }] of mine) {
       const known = total.get(plugin) ?? { calls: 0, ms: 0 };
-      total.set(plugin, { calls: known.calls + calls, ms: Math.round(known.ms + ms), ...(fuel === undefined ? {} : { fuel: (known.fuel ?? 0) + fuel }) }); // prettier-ignore
+      total.set(plugin, {
+        calls: known.calls + calls,
+        ms: Math.round(known.ms + ms),
+        ...(fuel === undefined ? {} : { fuel: (known.fuel ?? 0) + fuel }),
+      });
     }
   }
   return total;
@@ -115,21 +120,36 @@ function spentLines(view: View<TaskChange>): string[] {
 
 /** What became of the files that were written: let in, acting, called, kept. */
 function writtenLine(view: View, facts: readonly Fact[]): string[] {
-  const admissions = facts.flatMap(({ type, kind, result }) => (type === "once" && kind === "admission" && result ? [(result as { admission: { standing?: string } }).admission] : [])); // prettier-ignore
+  const admissions = facts.flatMap(({ type, kind, result }) =>
+    type === "once" && kind === "admission" && result
+      ? [(result as { admission: { standing?: string } }).admission]
+      : [],
+  );
   if (admissions.length === 0) return [];
   const admitted = admissions.filter(({ standing }) => standing !== undefined);
   const live = admitted.filter(({ standing }) => standing === "live");
   const works = workOf(view, facts).filter(({ name }) => generatedName.test(name));
   const called = works.filter(({ calls }) => calls > 0);
-  return [`mechanisms: ${admissions.length} written, ${admitted.length} admitted, ${live.length} live, ${called.length} called, ${works.filter(({ inForce }) => inForce).length} kept`]; // prettier-ignore
+  return [
+    `mechanisms: ${admissions.length} written, ${admitted.length} admitted, ${live.length} live, ${called.length} called, ${works.filter(({ inForce }) => inForce).length} kept`,
+  ];
 }
 
 /** What the model and the search each proposed and what came of it, and what the model took. */
 function modelLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
-  const exchanges = facts.flatMap((fact) => (fact.type === "once" && fact.kind === "model" && fact.result ? [fact.result as Exchange] : [])); // prettier-ignore
+  const exchanges = facts.flatMap((fact) =>
+    fact.type === "once" && fact.kind === "model" && fact.result ? [fact.result as Exchange] : [],
+  );
   if (exchanges.length === 0) return [];
   const price = (facts[0]?.config as { llm?: { options?: { price?: Price } } } | undefined)?.llm?.options?.price;
-  const used = exchanges.reduce((sum, { usage }) => ({ input: sum.input + usage.input, cached: sum.cached + usage.cached, output: sum.output + usage.output }), { input: 0, cached: 0, output: 0 }); // prettier-ignore
+  const used = exchanges.reduce(
+    (sum, { usage }) => ({
+      input: sum.input + usage.input,
+      cached: sum.cached + usage.cached,
+      output: sum.output + usage.output,
+    }),
+    { input: 0, cached: 0, output: 0 },
+  );
   const failed = exchanges.filter((one) => one.failed !== undefined);
   const faults = exchanges.reduce((sum, one) => sum + (one.faults?.length ?? 0), 0);
   const trials = [...view.trials].filter(({ id, repeatOf }) => id !== 0 && repeatOf === undefined);
@@ -138,25 +158,42 @@ function modelLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
     return `${name}: ${made.length} proposed, ${made.filter(({ verdict }) => verdict?.decision === "keep").length} kept`;
   };
   const cost = price ? `, $${costOf(used, price).toFixed(2)}` : "";
-  const purposes = [...Map.groupBy(exchanges, ({ purpose }) => purpose)].map(([purpose, all]) => `${purpose} ${all.length}`); // prettier-ignore
+  const purposes = [...Map.groupBy(exchanges, ({ purpose }) => purpose)].map(
+    ([purpose, all]) => `${purpose} ${all.length}`,
+  );
   return [
     ...writtenLine(view, facts),
     `${told("model", "propose-llm")}, ${used.input + used.output} tokens${cost}; ${told("search", "propose-local")}`,
-    `the model was asked ${exchanges.length} times (${purposes.join(", ")})${failed.length > 0 ? `; ${failed.length} without a usable answer, so the search went on without it (${failed.at(-1)?.failed ?? ""})` : ""}${faults > failed.length ? `; ${faults} faults on the way` : ""}`, // prettier-ignore
+    `the model was asked ${exchanges.length} times (${purposes.join(", ")})${failed.length > 0 ? `; ${failed.length} without a usable answer, so the search went on without it (${failed.at(-1)?.failed ?? ""})` : ""}${faults > failed.length ? `; ${faults} faults on the way` : ""}`,
   ];
 }
 
 function mechanismLines(view: View<TaskChange>, facts: readonly Fact[]): string[] {
   return workOf(view, facts).map(({ name, touches, calls, ms, fuel, strikes, evidence, inForce, struck }) => {
-    const did = Object.entries(touches).map(([kind, times]) => `${kind} ${times}`).join(", "); // prettier-ignore
-    const effect = evidence?.effect ? `, per trial ${signed(evidence.effect.mean)} (95 %: ${short(evidence.effect.low)} to ${short(evidence.effect.high)})` : ""; // prettier-ignore
+    const did = Object.entries(touches)
+      .map(([kind, times]) => `${kind} ${times}`)
+      .join(", ");
+    const effect = evidence?.effect
+      ? `, per trial ${signed(evidence.effect.mean)} (95 %: ${short(evidence.effect.low)} to ${short(evidence.effect.high)})`
+      : "";
     const told = evidence
       ? evidenceText(evidence) + effect
       : inForce
         ? "in force from the start, not judged"
         : "not tested";
-    const state = struck ? `out after ${strikes} ${strikes === 1 ? "failure" : "failures"}` : inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : evidence ? "too early" : "-"; // prettier-ignore
-    const took = calls === 0 ? "" : `; ${calls} calls, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`; // prettier-ignore
+    const state = struck
+      ? `out after ${strikes} ${strikes === 1 ? "failure" : "failures"}`
+      : inForce
+        ? "kept"
+        : evidence?.decision === "revert"
+          ? "dropped"
+          : evidence
+            ? "too early"
+            : "-";
+    const took =
+      calls === 0
+        ? ""
+        : `; ${calls} calls, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`;
     return `mechanism ${name}: ${state}; ${did || "touched nothing"}${took}; ${told}`;
   });
 }
@@ -165,9 +202,15 @@ function testLines(outer: readonly View[]): string[] {
   const tried = new Map<string, { change: ArmChange; evidence?: Evidence }>();
   for (const view of outer)
     for (const { candidate } of view.trials as Iterable<Trial<ArmChange>>)
-      if (!isEmpty(candidate)) tried.set(changeId(candidate), { change: candidate, evidence: targetOf(view, candidate.of)?.evidence.get(changeId(candidate)) }); // prettier-ignore
+      if (!isEmpty(candidate))
+        tried.set(changeId(candidate), {
+          change: candidate,
+          evidence: targetOf(view, candidate.of)?.evidence.get(changeId(candidate)),
+        });
   const policies = [...tried.values()].filter(({ change }) => change.policy);
-  const expected = [...tried.values()].reduce((sum, { evidence }) => sum + (evidence ? 1 / evidence.needed : 0), 0).toFixed(2); // prettier-ignore
+  const expected = [...tried.values()]
+    .reduce((sum, { evidence }) => sum + (evidence ? 1 / evidence.needed : 0), 0)
+    .toFixed(2);
   return [
     ...policies.map(
       ({ change, evidence }) => `policy ${changeText(change)}: ${evidence ? evidenceText(evidence) : "no pair"}`,

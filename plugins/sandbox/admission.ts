@@ -66,12 +66,28 @@ export async function admit(
   }
   const told = conduct(seen.map(([, rehearsal]) => rehearsal));
   if (told) return refused([told]);
-  const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [rehearsals.reduce((total, { acted }) => total + acted, 0), rehearsals.reduce((total, { turns }) => total + turns, 0)]; // prettier-ignore
+  const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [
+    rehearsals.reduce((total, { acted }) => total + acted, 0),
+    rehearsals.reduce((total, { turns }) => total + turns, 0),
+  ];
   const all = seen.map(([, rehearsal]) => rehearsal);
   found.acted = { own: sum(all.slice(0, own.length)), shipped: sum(all.slice(own.length)) };
   const spoke = all.some((rehearsal) => rehearsal.spoke > 0);
-  const standing = found.acted.own[0] > 0 || (found.acted.own[1] === 0 && found.acted.shipped[0] > 0) ? "live" : found.acted.shipped[0] > 0 ? "waiting" : spoke ? "spoken" : undefined; // prettier-ignore
-  if (!standing) return refused([{ check: "live", message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft` }]); // prettier-ignore
+  const standing =
+    found.acted.own[0] > 0 || (found.acted.own[1] === 0 && found.acted.shipped[0] > 0)
+      ? "live"
+      : found.acted.shipped[0] > 0
+        ? "waiting"
+        : spoke
+          ? "spoken"
+          : undefined;
+  if (!standing)
+    return refused([
+      {
+        check: "live",
+        message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft`,
+      },
+    ]);
   return { ...found, standing, passed: checks };
 }
 
@@ -83,15 +99,24 @@ async function describe(
   code: string,
   { space, objective }: { space: Space; objective: Objective },
 ): Promise<Described | Problem> {
-  // prettier-ignore
   const start = { level: "inner", seed: "admission", space: { parameters: space.parameters }, objective };
   const bare = new Machine(sandbox, code, start);
   try {
     const { name, kinds, schema, taps } = await bare.describe();
-    if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) return { check: "contract", message: `its name is ${JSON.stringify(name.slice(0, 60))}: small letters, digits and hyphens are allowed, 40 at most` }; // prettier-ignore
-    if (!kinds.includes("task")) return { check: "contract", message: "it shapes no loop whose candidates are changes to the task" }; // prettier-ignore
-    if (taps.includes("propose:SOURCE")) return { check: "contract", message: "a mechanism takes a turn at TURN; SOURCE is the proposer's place" }; // prettier-ignore
-    if (!taps.some((tap) => tap.startsWith("propose:"))) return { check: "contract", message: "it only judges or stops: without brief, propose or refine no pair can tell its worth" }; // prettier-ignore
+    if (!/^[a-z][a-z0-9-]{0,39}$/.test(name))
+      return {
+        check: "contract",
+        message: `its name is ${JSON.stringify(name.slice(0, 60))}: small letters, digits and hyphens are allowed, 40 at most`,
+      };
+    if (!kinds.includes("task"))
+      return { check: "contract", message: "it shapes no loop whose candidates are changes to the task" };
+    if (taps.includes("propose:SOURCE"))
+      return { check: "contract", message: "a mechanism takes a turn at TURN; SOURCE is the proposer's place" };
+    if (!taps.some((tap) => tap.startsWith("propose:")))
+      return {
+        check: "contract",
+        message: "it only judges or stops: without brief, propose or refine no pair can tell its worth",
+      };
     const options = optionsOf(schema);
     const machine = new Machine(sandbox, code, { ...start, options });
     await machine.call(() => ({ do: "probe" }), undefined, { fuel: 1000, patienceMs: 10_000 });
@@ -108,7 +133,9 @@ async function describe(
 /** The defaults that a schema names; it comes from the guest, so nothing here compiles it. */
 function optionsOf(schema: unknown): object {
   const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
-  return Object.fromEntries(Object.entries(properties).flatMap(([key, one]) => (isObject(one) && "default" in one ? [[key, one.default]] : []))); // prettier-ignore
+  return Object.fromEntries(
+    Object.entries(properties).flatMap(([key, one]) => (isObject(one) && "default" in one ? [[key, one.default]] : [])),
+  );
 }
 
 /** Twice the same calls, then with fewer calls between: the answers must not differ. */
@@ -118,19 +145,32 @@ async function repeated(
   trace: Trace,
   first: Rehearsal,
 ): Promise<Problem | undefined> {
-  // prettier-ignore
   const differs = (other: Rehearsal) => [...other.answers].find(([turn, answer]) => first.answers.get(turn) !== answer);
   const again = differs(await rehearse(sandbox, source, trace));
-  if (again) return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${again[0]}` }; // prettier-ignore
+  if (again)
+    return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${again[0]}` };
   const sparse = differs(await rehearse(sandbox, source, trace, { sparsely: true }));
-  return sparse && { check: "state", message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect` }; // prettier-ignore
+  return (
+    sparse && {
+      check: "state",
+      message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect`,
+    }
+  );
 }
 
 /** What a mechanism must not do all the time. */
 function conduct(all: readonly Rehearsal[]): Problem | undefined {
   const total = (key: "refused" | "turns" | "made" | "stale"): number => all.reduce((sum, one) => sum + one[key], 0);
   const [refused, turns, made, stale] = [total("refused"), total("turns"), total("made"), total("stale")];
-  if (refused > mostRefused * turns) return { check: "contract", message: `it refused ${refused} of ${turns} drafts: what refuses nearly everything leaves the search to chance` }; // prettier-ignore
-  if (made >= leastMade && stale > mostStale * made) return { check: "contract", message: `${stale} of the ${made} points that it made had been tried before: a known point teaches nothing` }; // prettier-ignore
+  if (refused > mostRefused * turns)
+    return {
+      check: "contract",
+      message: `it refused ${refused} of ${turns} drafts: what refuses nearly everything leaves the search to chance`,
+    };
+  if (made >= leastMade && stale > mostStale * made)
+    return {
+      check: "contract",
+      message: `${stale} of the ${made} points that it made had been tried before: a known point teaches nothing`,
+    };
   return undefined;
 }

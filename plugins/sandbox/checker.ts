@@ -9,7 +9,9 @@ import type { Problem } from "./scan.ts";
  * are a programming language, and a file's types may compute for ever: who asked
  * ends the process at a deadline.
  */
-const kit = ["../../kit/index.ts", "../../kit/index.d.ts"].map((name) => fileURLToPath(new URL(name, import.meta.url))).find(existsSync) as string; // prettier-ignore
+const kit = ["../../kit/index.ts", "../../kit/index.d.ts"]
+  .map((name) => fileURLToPath(new URL(name, import.meta.url)))
+  .find(existsSync) as string;
 const mechanism = "/mechanism.ts";
 const mostTold = 10;
 
@@ -89,22 +91,36 @@ function formProblems(file: ts.SourceFile, lineOf: (position: number) => number)
   for (const { pos } of [...file.referencedFiles, ...file.typeReferenceDirectives, ...file.libReferenceDirectives])
     problems.push({ check: "imports", message: "reference directives are not allowed", line: lineOf(pos) });
   const directive = /@ts-(nocheck|ignore|expect-error)/.exec(file.text);
-  if (directive) problems.push({ check: "types", message: `@ts-${directive[1]} is not allowed`, line: lineOf(directive.index) }); // prettier-ignore
+  if (directive)
+    problems.push({ check: "types", message: `@ts-${directive[1]} is not allowed`, line: lineOf(directive.index) });
   for (const statement of file.statements) {
     if (ts.isVariableStatement(statement) && !(statement.declarationList.flags & ts.NodeFlags.Const))
-      problems.push({ check: "state", message: "a variable at the top of the file would keep state outside reflect: put it into what init returns", line: lineOf(statement.getStart(file)) }); // prettier-ignore
+      problems.push({
+        check: "state",
+        message: "a variable at the top of the file would keep state outside reflect: put it into what init returns",
+        line: lineOf(statement.getStart(file)),
+      });
   }
   const visit = (node: ts.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier) {
       const from = (node.moduleSpecifier as ts.StringLiteral).text;
       if (from !== "bilevel/kit") refuse(node, `"${from}" cannot be imported: only bilevel/kit can`);
-    } else if (ts.isImportEqualsDeclaration(node) || ts.isImportTypeNode(node)) refuse(node, "only bilevel/kit can be imported, at the top of the file"); // prettier-ignore
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) refuse(node, "import() is not allowed"); // prettier-ignore
-    else if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) refuse(node, "import.meta is not allowed"); // prettier-ignore
+    } else if (ts.isImportEqualsDeclaration(node) || ts.isImportTypeNode(node))
+      refuse(node, "only bilevel/kit can be imported, at the top of the file");
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      refuse(node, "import() is not allowed");
+    else if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword)
+      refuse(node, "import.meta is not allowed");
     else if (ts.isModuleDeclaration(node)) refuse(node, "modules and namespaces cannot be declared");
-    else if (ts.isAwaitExpression(node) || (ts.canHaveModifiers(node) && ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword))) refuse(node, "mechanisms answer at once: no async, no await"); // prettier-ignore
-    else if (ts.isPropertyAccessExpression(node) && node.getText(file) === "Math.random") refuse(node, "Math.random cannot be repeated: use turn.random()"); // prettier-ignore
-    else if (ts.isIdentifier(node) && Object.hasOwn(barred, node.text) && isValueUse(node)) refuse(node, `${node.text} is not allowed: ${barred[node.text]}`); // prettier-ignore
+    else if (
+      ts.isAwaitExpression(node) ||
+      (ts.canHaveModifiers(node) && ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword))
+    )
+      refuse(node, "mechanisms answer at once: no async, no await");
+    else if (ts.isPropertyAccessExpression(node) && node.getText(file) === "Math.random")
+      refuse(node, "Math.random cannot be repeated: use turn.random()");
+    else if (ts.isIdentifier(node) && Object.hasOwn(barred, node.text) && isValueUse(node))
+      refuse(node, `${node.text} is not allowed: ${barred[node.text]}`);
     ts.forEachChild(node, visit);
   };
   visit(file);

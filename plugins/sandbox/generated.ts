@@ -43,7 +43,13 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
         arm.propose(stage, async (draft: Draft<TaskChange>, turn: Turn<TaskChange>) => {
           const draws = [turn.random(), turn.random()].map((draw) => Math.floor(draw * 2 ** 32));
           const { number, parent, refused } = turn;
-          const message = (head: Partial<Head>): Message => ({ do: "propose", tap, head, draft, turn: { number, parent: parent.id, refused, draws } }); // prettier-ignore
+          const message = (head: Partial<Head>): Message => ({
+            do: "propose",
+            tap,
+            head,
+            draft,
+            turn: { number, parent: parent.id, refused, draws },
+          });
           const request = { mechanism: name, tap, draws, draft: digest(JSON.stringify(draft)) };
           const allowance = stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine;
           const answer = await recorded(turn, request, () => ask(state.value, message, turn.view, allowance));
@@ -52,8 +58,14 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
       }
       if (taps.includes("progress"))
         arm.progress(async (trial, progress, view: View) => {
-          const answer = await ask(state.value, (head) => ({ do: "progress", head, trial, progress }), view, allowed.decide); // prettier-ignore
-          if (answer !== undefined && answer !== "stop") throw new TypeError(`progress answered ${shown(answer)}: "stop" or nothing is allowed`); // prettier-ignore
+          const answer = await ask(
+            state.value,
+            (head) => ({ do: "progress", head, trial, progress }),
+            view,
+            allowed.decide,
+          );
+          if (answer !== undefined && answer !== "stop")
+            throw new TypeError(`progress answered ${shown(answer)}: "stop" or nothing is allowed`);
           return answer;
         });
       if (taps.includes("select"))
@@ -73,7 +85,6 @@ async function ask(
   view: View,
   allowance: Allowance,
 ): Promise<unknown> {
-  // prettier-ignore
   try {
     return await machine.call(message, view, allowance);
   } catch (error) {
@@ -87,7 +98,6 @@ async function recorded(
   request: object,
   run: () => Promise<unknown>,
 ): Promise<unknown> {
-  // prettier-ignore
   let answer: unknown;
   const failure = await recorder.once("failure", request, async () => {
     try {
@@ -129,12 +139,16 @@ function valuesOf(values: unknown): Values {
   if (!isObject(values)) throw new TypeError(`values are an object, not ${shown(values)}`);
   for (const [key, value] of Object.entries(values)) {
     if (["__proto__", "constructor", "prototype"].includes(key)) throw new TypeError(`${key} is no parameter`);
-    if (!isValue(value)) throw new TypeError(`${key} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`); // prettier-ignore
+    if (!isValue(value))
+      throw new TypeError(`${key} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`);
   }
   return values as Values;
 }
 
-const isValue = (value: unknown): boolean => Array.isArray(value) ? value.length <= 64 && value.every(isValue) : ["number", "string", "boolean"].includes(typeof value); // prettier-ignore
+const isValue = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? value.length <= 64 && value.every(isValue)
+    : ["number", "string", "boolean"].includes(typeof value);
 
 export function verdictOf(answer: unknown, verdict: Verdict): Verdict {
   if (!isObject(answer)) throw new TypeError(`a verdict was expected, not ${shown(answer)}`);

@@ -32,7 +32,13 @@ export function adopt(exported: unknown): string {
     plugin = made as unknown as Plugin;
     const seen: TapName[] = [];
     if (isThenable(plugin.apply?.(observer(seen)))) throw new TypeError("apply answers with a promise");
-    const described: Described = { name: made.name, kinds: plugin.kinds ?? ["task"], proposes: plugin.proposes !== false, schema: plugin.schema, taps: seen }; // prettier-ignore
+    const described: Described = {
+      name: made.name,
+      kinds: plugin.kinds ?? ["task"],
+      proposes: plugin.proposes !== false,
+      schema: plugin.schema,
+      taps: seen,
+    };
     return described;
   });
 }
@@ -82,7 +88,9 @@ function answer(message: Message): unknown {
     case "propose": {
       learn(message.head);
       const turn = turnOf(message.turn);
-      return taps.filter(([name]) => name === message.tap).reduce<unknown>((draft, [, tap]) => tap(deepFreeze(draft ?? message.draft), turn) ?? draft, undefined); // prettier-ignore
+      return taps
+        .filter(([name]) => name === message.tap)
+        .reduce<unknown>((draft, [, tap]) => tap(deepFreeze(draft ?? message.draft), turn) ?? draft, undefined);
     }
     case "progress":
       learn(message.head);
@@ -118,7 +126,14 @@ function viewNow(): View {
   const length = trials.length;
   const log: Log<Trial> = {
     length,
-    at: (index) => (index < 0 ? (length + index >= 0 ? trials[length + index] : undefined) : index < length ? trials[index] : undefined), // prettier-ignore
+    at: (index) =>
+      index < 0
+        ? length + index >= 0
+          ? trials[length + index]
+          : undefined
+        : index < length
+          ? trials[index]
+          : undefined,
     last: (count) => trials.slice(Math.max(0, length - count), length),
     *[Symbol.iterator]() {
       for (let index = 0; index < length; index++) yield trials[index] as Trial;
@@ -143,7 +158,14 @@ function viewNow(): View {
     baseline: baseline ?? undefined,
     noiseFloor: noiseFloor ?? undefined,
     ...(incumbent && best
-      ? { incumbent: { trial: best, value: incumbent.value ?? NaN, se: incumbent.se ?? NaN, repeats: incumbent.repeats } } // prettier-ignore
+      ? {
+          incumbent: {
+            trial: best,
+            value: incumbent.value ?? NaN,
+            se: incumbent.se ?? NaN,
+            repeats: incumbent.repeats,
+          },
+        }
       : {}),
     evidence: new Map(),
   };
@@ -176,7 +198,11 @@ function guestTaps(): Taps<unknown> {
     state(init, fold) {
       const cell = { state: init() as unknown, fold: fold as (state: unknown, trial: Trial, view: View) => unknown };
       folds.push(cell);
-      return { get value() { return cell.state as never; } }; // prettier-ignore
+      return {
+        get value() {
+          return cell.state as never;
+        },
+      };
     },
     propose: (stage, tap) => void taps.push([`propose:${stage}`, tap as unknown as Fn]),
     progress: (tap) => void taps.push(["progress", tap as unknown as Fn]),
@@ -196,7 +222,11 @@ function observer(seen: TapName[]): Taps<unknown> {
     seed: "",
     space: { parameters: {} },
     objective: { metric: "", direction: "minimize" },
-    state: () => ({ get value(): never { throw new Error("state is not there yet"); } }), // prettier-ignore
+    state: () => ({
+      get value(): never {
+        throw new Error("state is not there yet");
+      },
+    }),
     propose: (stage) => void seen.push(`propose:${stage}`),
     progress: note("progress"),
     select: note("select"),
@@ -213,7 +243,8 @@ function fingerprint(state: unknown, most = 20_000): string {
   const parts: string[] = [];
   const walk = (value: unknown): void => {
     if (parts.length > most) return;
-    if (typeof value !== "object" || value === null) return void parts.push(typeof value === "function" ? "function" : `${typeof value} ${text(value)}`); // prettier-ignore
+    if (typeof value !== "object" || value === null)
+      return void parts.push(typeof value === "function" ? "function" : `${typeof value} ${text(value)}`);
     if (seen.has(value)) return void parts.push("seen");
     seen.add(value);
     if (value instanceof Map || value instanceof Set) {
@@ -236,12 +267,28 @@ export function lock(): void {
     throw new Error(what);
   };
   const stray = globalThis as unknown as Record<string, unknown>;
-  for (const name of ["eval", "Function", "Date", "performance", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "navigator", "console", "print", "queueMicrotask"]) Reflect.deleteProperty(stray, name); // prettier-ignore
+  for (const name of [
+    "eval",
+    "Function",
+    "Date",
+    "performance",
+    "SharedArrayBuffer",
+    "Atomics",
+    "WeakRef",
+    "FinalizationRegistry",
+    "navigator",
+    "console",
+    "print",
+    "queueMicrotask",
+  ])
+    Reflect.deleteProperty(stray, name);
   Math.random = refuse("Math.random cannot be repeated: use turn.random()");
   for (const name of ["prepareStackTrace", "stackTraceLimit"]) Reflect.deleteProperty(Error, name);
   const makers = [function () {}, async function () {}, function* () {}, async function* () {}];
   for (const maker of makers)
-    Object.defineProperty(Object.getPrototypeOf(maker), "constructor", { value: refuse("code cannot be made from text") }); // prettier-ignore
+    Object.defineProperty(Object.getPrototypeOf(maker), "constructor", {
+      value: refuse("code cannot be made from text"),
+    });
   const frozen = new Set<unknown>();
   const freeze = (value: unknown): void => {
     if ((typeof value !== "object" && typeof value !== "function") || value === null || frozen.has(value)) return;
@@ -253,7 +300,13 @@ export function lock(): void {
     freeze(Object.getPrototypeOf(value));
     Object.freeze(value);
   };
-  const iterators = [[][Symbol.iterator](), new Map().entries(), new Set().values(), ""[Symbol.iterator](), "".matchAll(/./g)]; // prettier-ignore
+  const iterators = [
+    [][Symbol.iterator](),
+    new Map().entries(),
+    new Set().values(),
+    ""[Symbol.iterator](),
+    "".matchAll(/./g),
+  ];
   freeze(globalThis);
   for (const name of Object.keys(kit)) freeze((kit as Record<string, unknown>)[name]);
   for (const hidden of [...iterators, ...makers, (function* () {})()]) freeze(Object.getPrototypeOf(hidden));

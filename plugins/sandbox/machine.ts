@@ -82,10 +82,12 @@ export class Machine {
     view: View | undefined,
     allowance: Allowance,
   ): Promise<unknown[]> {
-    // prettier-ignore
     return this.#sandbox.inOrder(async () => {
       await this.#catchUp();
-      const jobs = messages.map((message) => ({ ...allowance, text: stringify(message(view ? this.#changes(view) : {})) })); // prettier-ignore
+      const jobs = messages.map((message) => ({
+        ...allowance,
+        text: stringify(message(view ? this.#changes(view) : {})),
+      }));
       const answers = await this.#sandbox.run(this.#number, jobs);
       for (const { fuel } of answers) this.fuel += fuel;
       return answers.map((answer) => valueOf(answer, "asked", false));
@@ -113,7 +115,10 @@ export class Machine {
       steps.push({ job, during: `reflect on trial ${trial.id}`, isNew });
     }
     if (steps.length === 0) return;
-    const answers = await this.#sandbox.run(this.#number, steps.map(({ job }) => job)); // prettier-ignore
+    const answers = await this.#sandbox.run(
+      this.#number,
+      steps.map(({ job }) => job),
+    );
     for (const [index, { during, isNew }] of steps.entries()) {
       valueOf(answers[index], during, true);
       if (isNew) this.fuel += answers[index]?.fuel ?? 0;
@@ -140,7 +145,8 @@ function valueOf(answer: Answer | undefined, during: string, isFinal: boolean): 
   return (JSON.parse(answer.text) as { value?: unknown }).value;
 }
 
-const finite = (value: number | undefined): number | null => (value === undefined || !Number.isFinite(value) ? null : value); // prettier-ignore
+const finite = (value: number | undefined): number | null =>
+  value === undefined || !Number.isFinite(value) ? null : value;
 
 const headOf = ({ policy, budget, inForce, pending, baseline, noiseFloor, incumbent }: View): Head => ({
   policy,

@@ -50,9 +50,14 @@ export async function rehearse(
   trace: Trace,
   { sparsely = false, probing = false }: Rehearsing = {},
 ): Promise<Rehearsal> {
-  // prettier-ignore
   const { parameters } = trace.space;
-  const start = { level: "inner", seed: "rehearsal", space: { parameters }, objective: trace.objective, options: source.options }; // prettier-ignore
+  const start = {
+    level: "inner",
+    seed: "rehearsal",
+    space: { parameters },
+    objective: trace.objective,
+    options: source.options,
+  };
   const machine = new Machine(sandbox, source.code, start);
   const seen: Rehearsal = { turns: 0, acted: 0, spoke: 0, refused: 0, made: 0, stale: 0, answers: new Map() };
   const tried = new Set<string>();
@@ -112,7 +117,11 @@ async function ask(
   const propose = async (stage: "BRIEF" | "TURN" | "SOURCE" | "SHAPE" | "GUARD", draft: Draft<TaskChange>) => {
     const tap: TapName = `propose:${stage}`;
     const text = { number, parent: parent?.id ?? 0, refused: [], draws: [hashOf(trace.name, number)] };
-    const answer = await calls(tap, (head) => ({ do: "propose", tap, head, turn: text, draft }), stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine); // prettier-ignore
+    const answer = await calls(
+      tap,
+      (head) => ({ do: "propose", tap, head, turn: text, draft }),
+      stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine,
+    );
     return answer === undefined ? draft : draftOf(answer, draft, "it");
   };
   const said = await propose("BRIEF", { brief: [] });
@@ -136,12 +145,17 @@ async function ask(
   }
   const trial = view.trials.at(-1);
   if (trial) {
-    const progress = [1, 2, 3].map((step) => ({ step, value: trial.outcome?.status === "measured" ? trial.outcome.metric * (1 + 1 / step) : step })); // prettier-ignore
+    const progress = [1, 2, 3].map((step) => ({
+      step,
+      value: trial.outcome?.status === "measured" ? trial.outcome.metric * (1 + 1 / step) : step,
+    }));
     const stop = await calls("progress", (head) => ({ do: "progress", head, trial, progress }), allowed.decide);
-    if (stop !== undefined && stop !== "stop") throw new Refusal("contract", `progress answered ${JSON.stringify(stop)}: true or false is expected of prune`); // prettier-ignore
+    if (stop !== undefined && stop !== "stop")
+      throw new Refusal("contract", `progress answered ${JSON.stringify(stop)}: true or false is expected of prune`);
     const { verdict = { decision: "discard", reason: "" } } = trial;
     const decided = await calls("select", (head) => ({ do: "select", head, trial, verdict }), allowed.decide);
-    if (stop !== undefined || (decided !== undefined && verdictOf(decided, verdict).decision !== verdict.decision)) acted = true; // prettier-ignore
+    if (stop !== undefined || (decided !== undefined && verdictOf(decided, verdict).decision !== verdict.decision))
+      acted = true;
   }
   if (acted) seen.acted++;
   seen.answers.set(number, JSON.stringify(words));
@@ -154,5 +168,9 @@ function check(trace: Trace, turn: TraceTurn, base: Values, values: Values, wher
   const moved = turn.view.policy.frozen.find(
     (name) => changed(base, values).includes(name) && name in base && name in values,
   );
-  if (moved !== undefined) throw new Refusal("contract", `it moved ${moved}, which is frozen, at ${where}: leave out what turn.view.policy.frozen names`); // prettier-ignore
+  if (moved !== undefined)
+    throw new Refusal(
+      "contract",
+      `it moved ${moved}, which is frozen, at ${where}: leave out what turn.view.policy.frozen names`,
+    );
 }

@@ -6,10 +6,21 @@ export interface Problem {
 }
 
 /** One line for an author: the check, the line of the file, what to change. */
-export const problemText = ({ check, message, line }: Problem): string => `${check}${line ? `, line ${line}` : ""}: ${message}`; // prettier-ignore
+export const problemText = ({ check, message, line }: Problem): string =>
+  `${check}${line ? `, line ${line}` : ""}: ${message}`;
 
 /** The line of checks, in its order. */
-export const checks = ["size", "imports", "types", "loads", "contract", "deterministic", "state", "limits", "live"] as const; // prettier-ignore
+export const checks = [
+  "size",
+  "imports",
+  "types",
+  "loads",
+  "contract",
+  "deterministic",
+  "state",
+  "limits",
+  "live",
+] as const;
 export type Check = (typeof checks)[number];
 
 const most = { characters: 32_768, lines: 800, depth: 64, operatorsPerLine: 200 } as const;
@@ -19,8 +30,11 @@ const most = { characters: 32_768, lines: 800, depth: 64, operatorsPerLine: 200 
  * the file: parsers recurse, and some of what breaks them breaks their process.
  */
 export function scan(code: string): Problem[] {
-  const problem = (message: string, line?: number): Problem[] => [{ check: "size", message, ...(line ? { line } : {}) }]; // prettier-ignore
-  if (code.length > most.characters) return problem(`the file has ${code.length} characters; ${most.characters} are allowed`); // prettier-ignore
+  const problem = (message: string, line?: number): Problem[] => [
+    { check: "size", message, ...(line ? { line } : {}) },
+  ];
+  if (code.length > most.characters)
+    return problem(`the file has ${code.length} characters; ${most.characters} are allowed`);
   if (/[\0\uFFFD]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])/.test(code)) return problem("the file is not plain text in UTF-8");
   const lines = code.split("\n");
   if (lines.length > most.lines) return problem(`the file has ${lines.length} lines; ${most.lines} are allowed`);
@@ -33,7 +47,8 @@ export function scan(code: string): Problem[] {
       if ("+-*/%!~?:&|^=<>.,".includes(character)) operators++;
       if (depth > most.depth) return problem(`brackets are nested deeper than ${most.depth}`, index + 1);
     }
-    if (operators > most.operatorsPerLine) return problem(`there are ${operators} operators on one line; ${most.operatorsPerLine} are allowed`, index + 1); // prettier-ignore
+    if (operators > most.operatorsPerLine)
+      return problem(`there are ${operators} operators on one line; ${most.operatorsPerLine} are allowed`, index + 1);
   }
   return [];
 }

@@ -1,4 +1,14 @@
-import type { Estimate, Objective, Outcome, Space, TaskChange, Trial, Values, Verdict, View } from "../../core/index.ts"; // prettier-ignore
+import type {
+  Estimate,
+  Objective,
+  Outcome,
+  Space,
+  TaskChange,
+  Trial,
+  Values,
+  Verdict,
+  View,
+} from "../../core/index.ts";
 import { openPolicy } from "../../core/index.ts";
 import { defaults, distance, localMove, normal, sample, streamOf, valuesKey } from "../../kit/index.ts";
 
@@ -45,7 +55,8 @@ function follower(now: Fixed): (trial: Trial<TaskChange>) => View<TaskChange> {
   const sign = now.objective.direction === "minimize" ? 1 : -1;
   const trials: Trial<TaskChange>[] = [];
   const places = new Map<number, number>();
-  const find = (id: number, length: number) => ((places.get(id) ?? Infinity) < length ? trials[places.get(id) as number] : undefined); // prettier-ignore
+  const find = (id: number, length: number) =>
+    (places.get(id) ?? Infinity) < length ? trials[places.get(id) as number] : undefined;
   let [baseline, noiseFloor]: (number | undefined)[] = [];
   let incumbent: (Estimate & { trial: Trial<TaskChange> }) | undefined;
   return (trial) => {
@@ -53,8 +64,10 @@ function follower(now: Fixed): (trial: Trial<TaskChange>) => View<TaskChange> {
     const length = trials.push(trial);
     const { verdict, outcome } = trial;
     const root = trial.repeatOf === undefined ? trial : (find(trial.repeatOf, length) ?? trial);
-    const estimate = verdict?.estimate ?? (outcome?.status === "measured" ? { value: outcome.metric, se: 0, repeats: 1 } : undefined); // prettier-ignore
-    const isBetter = !!estimate && (!incumbent || root.id === incumbent.trial.id || sign * estimate.value < sign * incumbent.value); // prettier-ignore
+    const estimate =
+      verdict?.estimate ?? (outcome?.status === "measured" ? { value: outcome.metric, se: 0, repeats: 1 } : undefined);
+    const isBetter =
+      !!estimate && (!incumbent || root.id === incumbent.trial.id || sign * estimate.value < sign * incumbent.value);
     if (verdict?.decision === "keep" && isBetter) incumbent = { trial: root, ...estimate };
     if (root.id === 0) baseline = estimate?.value ?? baseline;
     noiseFloor = verdict?.noiseFloor ?? noiseFloor;
@@ -85,7 +98,8 @@ const kinds = ["progress", "plateau", "crashes", "noise"] as const;
 const length = 50;
 
 /** Made-up searches in this space: one that goes well, one without any gain, one in which a third crashes, one that is mostly noise; in every fifth turn half of the parameters are frozen. */
-export const madeUpTraces = (space: Space, objective: Objective): Trace[] => kinds.map((kind) => madeUp(kind, space, objective)); // prettier-ignore
+export const madeUpTraces = (space: Space, objective: Objective): Trace[] =>
+  kinds.map((kind) => madeUp(kind, space, objective));
 
 function madeUp(kind: (typeof kinds)[number], space: Space, objective: Objective): Trace {
   const random = streamOf("trace", kind);
@@ -93,7 +107,13 @@ function madeUp(kind: (typeof kinds)[number], space: Space, objective: Objective
   const goal = sample(space, streamOf("trace", "goal"));
   const scale = Math.max(1e-9, distance(space, first, goal));
   const noise = kind === "noise" ? 0.5 : 0.01;
-  const follow = follower({ level: "inner", policy: openPolicy, space, objective, budget: { trials: 2 * length, used: 0 } }); // prettier-ignore
+  const follow = follower({
+    level: "inner",
+    policy: openPolicy,
+    space,
+    objective,
+    budget: { trials: 2 * length, used: 0 },
+  });
   const trace: Trace = { name: kind, space, objective, steps: [], turns: [] };
   const names = Object.keys(space.parameters);
   let best = { id: 0, values: first, loss: Infinity };
@@ -105,22 +125,47 @@ function madeUp(kind: (typeof kinds)[number], space: Space, objective: Objective
     const crashed = kind === "crashes" && id > 0 && random() < 1 / 3;
     const metric = objective.direction === "minimize" ? loss : -loss;
     const kept = !crashed && loss < best.loss;
-    const outcome: Outcome = crashed ? { status: "crashed", kind: "oom", reason: "out of memory", seconds: 1 } : { status: "measured", metric, metrics: { [objective.metric]: metric }, seconds: 1 }; // prettier-ignore
-    const verdict: Verdict = { decision: kept ? "keep" : "discard", ...(crashed || id === 0 ? {} : { gain: best.loss - loss }), ...(kept ? { estimate: { value: metric, se: 0, repeats: 1 } } : {}), noiseFloor: noise, reason: kept ? "better" : "not better" }; // prettier-ignore
-    const trial: Trial<TaskChange> = { id, turn: id, parent: best.id, candidate: { values }, by, arm: [], seed: 1, touches: [], outcome, verdict }; // prettier-ignore
+    const outcome: Outcome = crashed
+      ? { status: "crashed", kind: "oom", reason: "out of memory", seconds: 1 }
+      : { status: "measured", metric, metrics: { [objective.metric]: metric }, seconds: 1 };
+    const verdict: Verdict = {
+      decision: kept ? "keep" : "discard",
+      ...(crashed || id === 0 ? {} : { gain: best.loss - loss }),
+      ...(kept ? { estimate: { value: metric, se: 0, repeats: 1 } } : {}),
+      noiseFloor: noise,
+      reason: kept ? "better" : "not better",
+    };
+    const trial: Trial<TaskChange> = {
+      id,
+      turn: id,
+      parent: best.id,
+      candidate: { values },
+      by,
+      arm: [],
+      seed: 1,
+      touches: [],
+      outcome,
+      verdict,
+    };
     if (kept) best = { id, values, loss };
     trace.steps.push({ trial, view: follow(trial) });
   };
   const draft = (frozen: readonly string[]): Values => {
     let values = best.values;
-    for (let round = 0; round < 20 && valuesKey(values) === valuesKey(best.values); round++) values = localMove(space, best.values, random, { step: 0.15, frozen }); // prettier-ignore
+    for (let round = 0; round < 20 && valuesKey(values) === valuesKey(best.values); round++)
+      values = localMove(space, best.values, random, { step: 0.15, frozen });
     return values;
   };
   const plan = (): void => {
     const after = trace.steps.length;
     const view = trace.steps.at(-1)?.view as View<TaskChange>;
     const frozen = after % 5 === 0 ? names.filter((_, index) => index % 2 === 0) : [];
-    trace.turns.push({ after, number: after, view: { ...view, policy: { ...openPolicy, frozen } }, draft: { values: draft(frozen) } }); // prettier-ignore
+    trace.turns.push({
+      after,
+      number: after,
+      view: { ...view, policy: { ...openPolicy, frozen } },
+      draft: { values: draft(frozen) },
+    });
   };
 
   run(first, "baseline");

@@ -45,7 +45,10 @@ export class TypeCheck {
         this.close();
         end([{ check: "types", message }]);
       };
-      const timer = setTimeout(give(`its types could not be checked within ${deadlineMs / 1000} s: make them simpler`), withinMs); // prettier-ignore
+      const timer = setTimeout(
+        give(`its types could not be checked within ${deadlineMs / 1000} s: make them simpler`),
+        withinMs,
+      );
       child.ref();
       child.channel?.ref();
       const answer = (problems: unknown): void => end(problems as Problem[]);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire, stripTypeScriptTypes } from "node:module";
-import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type Snapshot } from "quickjs-wasi"; // prettier-ignore
+import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type Snapshot } from "quickjs-wasi";
 import { limits } from "./protocol.ts";
 
 /** Why a call has no reply. All but `error` leave the virtual machine in a state that nobody knows: it must be thrown away; `thread`: so must its thread. */
@@ -89,7 +89,12 @@ async function makeBase(): Promise<Base> {
   const loaded = vm.evalCode(code, "sandbox", EvalFlags.TYPE_MODULE);
   if (loaded.promiseState !== 1) throw new Error("the sandbox's own code did not load");
   const guest = vm.global.getProp("guest");
-  const [adopt, receive, tell, lock] = ["adopt", "receive", "tell", "lock"].map((name) => guest.getProp(name)) as [JSValueHandle, JSValueHandle, JSValueHandle, JSValueHandle]; // prettier-ignore
+  const [adopt, receive, tell, lock] = ["adopt", "receive", "tell", "lock"].map((name) => guest.getProp(name)) as [
+    JSValueHandle,
+    JSValueHandle,
+    JSValueHandle,
+    JSValueHandle,
+  ];
   vm.evalCode("delete globalThis.guest").dispose();
   vm.callFunction(lock, vm.undefined).dispose();
   const kept = { adopt: vm.exportHandle(adopt), receive: vm.exportHandle(receive), tell: vm.exportHandle(tell) };
@@ -123,7 +128,8 @@ export class Vm {
     made = vm;
     const described = vm.#run(fuel, () => {
       const promise = engine.evalCode(code, "mechanism", EvalFlags.TYPE_MODULE);
-      if (promise.promiseState === 0) throw new CallFailure("error", "the file waits for something before it is loaded: await is not allowed"); // prettier-ignore
+      if (promise.promiseState === 0)
+        throw new CallFailure("error", "the file waits for something before it is loaded: await is not allowed");
       const result = new JSValueHandle(engine, engine._getExports().qjs_promise_result(promise.ptr));
       if (promise.promiseState !== 1) throw new JSException(result);
       return engine.callFunction(engine.importHandle(adopt), engine.undefined, result.getProp("default"));
@@ -184,7 +190,8 @@ export class Vm {
   #text(result: JSValueHandle): string {
     if (!result.isString) throw new CallFailure("error", "it gave no text back");
     const { length } = result;
-    if (length > limits.text) throw new CallFailure("size", `its answer has ${length} characters; ${limits.text} are allowed`); // prettier-ignore
+    if (length > limits.text)
+      throw new CallFailure("size", `its answer has ${length} characters; ${limits.text} are allowed`);
     const text = result.toString();
     result.dispose();
     return text;
@@ -192,7 +199,8 @@ export class Vm {
 }
 
 function failureOf(told: string): CallFailure {
-  if (/InternalError: out of memory/.test(told)) return new CallFailure("memory", `it used up its memory of ${limits.heap / 2 ** 20} MiB`); // prettier-ignore
+  if (/InternalError: out of memory/.test(told))
+    return new CallFailure("memory", `it used up its memory of ${limits.heap / 2 ** 20} MiB`);
   if (/call stack|stack overflow/i.test(told)) return new CallFailure("stack", "it nested too deep for its stack");
   return new CallFailure("error", told);
 }

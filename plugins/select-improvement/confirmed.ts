@@ -28,7 +28,9 @@ export function confirmed(view: View): Confirmation | undefined {
       bySeed.set(trial.seed, { ...bySeed.get(trial.seed), [side]: trial.outcome.metric });
     else hasFailed ||= side === "winner";
   }
-  const pairs = [...bySeed.values()].filter((one): one is { baseline: number; winner: number } => one.baseline !== undefined && one.winner !== undefined); // prettier-ignore
+  const pairs = [...bySeed.values()].filter(
+    (one): one is { baseline: number; winner: number } => one.baseline !== undefined && one.winner !== undefined,
+  );
   if (pairs.length === 0) return undefined;
   const sign = view.objective.direction === "minimize" ? 1 : -1;
   const gains = pairs.map(({ baseline, winner }) => sign * (baseline - winner));

@@ -52,7 +52,8 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
         const verdict = decide(trial, trial.outcome.metric, past.value, judging, options);
         if (breach !== undefined) return { ...verdict, reason: `the baseline, although ${breach}` };
         const isNew = verdict.decision === "keep" && root !== 0 && !past.value.accepted.has(root);
-        const failed = isNew && judging.objective.check ? await failedCheck(judging.objective.check, trial.id, judging) : undefined; // prettier-ignore
+        const failed =
+          isNew && judging.objective.check ? await failedCheck(judging.objective.check, trial.id, judging) : undefined;
         return failed === undefined ? verdict : { ...discard(failed), gain: verdict.gain };
       });
     },
@@ -91,7 +92,11 @@ function decide(
     noiseFloor: noise.t * noise.sd * Math.sqrt(1 + 1 / Math.max(1, incumbent?.repeats ?? 1)),
   };
   const left = budget.trials - budget.used;
-  const mayRepeat = noise.sd > 0 && left > 1 && past.repeats < options.repeatShare * budget.trials && measured.length < options.measurements; // prettier-ignore
+  const mayRepeat =
+    noise.sd > 0 &&
+    left > 1 &&
+    past.repeats < options.repeatShare * budget.trials &&
+    measured.length < options.measurements;
 
   if (root === 0) {
     const isLast = judging.pending.every(({ id }) => id === trial.id);
@@ -112,8 +117,14 @@ function decide(
   const better = sign * (incumbent.value - mean(measured));
   const error = noise.t * noise.sd * Math.sqrt(1 / measured.length + 1 / Math.max(1, incumbent.repeats));
   if (better > 0 && better >= error)
-    return { decision: "keep", ...known, ...(mayRepeat ? { repeats: 1 } : {}), reason: noise.sd > 0 ? "better beyond the noise" : "better" }; // prettier-ignore
-  if (better > 0 && better >= error / 2 && mayRepeat) return { decision: "repeat", ...known, reason: "close to the noise: measured again" }; // prettier-ignore
+    return {
+      decision: "keep",
+      ...known,
+      ...(mayRepeat ? { repeats: 1 } : {}),
+      reason: noise.sd > 0 ? "better beyond the noise" : "better",
+    };
+  if (better > 0 && better >= error / 2 && mayRepeat)
+    return { decision: "repeat", ...known, reason: "close to the noise: measured again" };
   return { decision: "discard", ...known, reason: better > 0 ? "better, but within the noise" : "not better" };
 }
 

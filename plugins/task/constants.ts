@@ -46,7 +46,15 @@ function places(source: string, language: Language): Place[] {
   const found: Place[] = [];
   const add = (name: SyntaxNode, value: SyntaxNode): void => {
     const line = text.slice(0, name.from).split("\n").length;
-    found.push({ name: text.slice(name.from, name.to), value: readLiteral(value, text), text: text.slice(value.from, value.to), from: value.from, to: value.to, line, node: value }); // prettier-ignore
+    found.push({
+      name: text.slice(name.from, name.to),
+      value: readLiteral(value, text),
+      text: text.slice(value.from, value.to),
+      from: value.from,
+      to: value.to,
+      line,
+      node: value,
+    });
   };
   for (let statement = root.firstChild; statement; statement = statement.nextSibling) {
     const declaration = statement.name === "ExportDeclaration" ? statement.getChild("VariableDeclaration") : statement;
@@ -79,10 +87,19 @@ function otherAssignments(source: string, language: Language, name: string): num
   const lines: number[] = [];
   (language === "python" ? python : typescript).parse(text).iterate({
     enter(node) {
-      if (["FunctionDefinition", "ClassDefinition", "FunctionDeclaration", "ClassDeclaration", "ArrowFunction"].includes(node.name)) return false; // prettier-ignore
+      if (
+        ["FunctionDefinition", "ClassDefinition", "FunctionDeclaration", "ClassDeclaration", "ArrowFunction"].includes(
+          node.name,
+        )
+      )
+        return false;
       if (!["AssignStatement", "UpdateStatement", "AssignmentExpression", "UpdateExpression"].includes(node.name))
         return true;
-      const operators = [...node.node.getChildren("AssignOp"), ...node.node.getChildren("Equals"), ...node.node.getChildren("UpdateOp")]; // prettier-ignore
+      const operators = [
+        ...node.node.getChildren("AssignOp"),
+        ...node.node.getChildren("Equals"),
+        ...node.node.getChildren("UpdateOp"),
+      ];
       const last = operators.at(-1);
       if (last?.nextSibling && constants.has(last.nextSibling.from)) return true;
       const targets = text.slice(
@@ -110,7 +127,10 @@ export function rewriteConstants(source: string, language: Language, values: Val
     const [place, ...again] = found.filter((one) => one.name === name);
     const second = [...again.map(({ line }) => line), ...otherAssignments(source, language, name)][0];
     if (!place) {
-      const near = nearest(name, found.map((one) => one.name)); // prettier-ignore
+      const near = nearest(
+        name,
+        found.map((one) => one.name),
+      );
       throw new BilevelError("E_TASK_INVALID", `there is no constant ${name} at the top level of the file`, {
         path: `constant ${name}`,
         allowed: found.map((one) => one.name).join(", ") || "a module-level constant",

@@ -74,20 +74,33 @@ async function deliver(
   for (const [path, text] of edited.files) texts.set(path, text);
   const channel = task.values;
   if (!channel && Object.keys(values).length > 0)
-    throw new BilevelError("E_TASK_INVALID", "the space has parameters, and the task does not say how they reach the program", { path: "task.values", hint: 'values: { via: "constants", file: "train.py" }' }); // prettier-ignore
+    throw new BilevelError(
+      "E_TASK_INVALID",
+      "the space has parameters, and the task does not say how they reach the program",
+      { path: "task.values", hint: 'values: { via: "constants", file: "train.py" }' },
+    );
   const seedConstant = typeof task.seed === "object" && "constant" in task.seed ? task.seed.constant : undefined;
   if (channel?.via === "constants") {
     const source = texts.get(channel.file) ?? (await frozenText(frozen, channel.file));
     if (source === undefined)
-      throw new BilevelError("E_TASK_INVALID", "there is no such file among the task's copied files", { path: "task.values.file", received: channel.file, hint: "the path is relative to task.folder; the file must be neither linked nor ignored" }); // prettier-ignore
+      throw new BilevelError("E_TASK_INVALID", "there is no such file among the task's copied files", {
+        path: "task.values.file",
+        received: channel.file,
+        hint: "the path is relative to task.folder; the file must be neither linked nor ignored",
+      });
     const wanted: Values = { ...values, ...(seedConstant === undefined ? {} : { [seedConstant]: seed }) };
     texts.set(channel.file, rewriteConstants(source, languageOf(channel.file), wanted));
   } else if (seedConstant !== undefined)
-    throw new BilevelError("E_TASK_INVALID", "a seed constant needs values that are constants too", { path: "task.seed", received: `constant ${seedConstant}`, allowed: '{ env: "SEED" }, { arg: "--seed" } or "none" here' }); // prettier-ignore
+    throw new BilevelError("E_TASK_INVALID", "a seed constant needs values that are constants too", {
+      path: "task.seed",
+      received: `constant ${seedConstant}`,
+      allowed: '{ env: "SEED" }, { arg: "--seed" } or "none" here',
+    });
   if (channel?.via === "json") texts.set(channel.file, `${JSON.stringify(values, null, 2)}\n`);
   if (channel?.via === "env")
     for (const [name, value] of Object.entries(values)) delivery.env[name] = channelText(value);
-  if (channel?.via === "args") delivery.args.push(...Object.entries(values).map(([name, value]) => `--${name}=${channelText(value)}`)); // prettier-ignore
+  if (channel?.via === "args")
+    delivery.args.push(...Object.entries(values).map(([name, value]) => `--${name}=${channelText(value)}`));
   if (typeof task.seed === "object" && "env" in task.seed) delivery.env[task.seed.env] = String(seed);
   if (typeof task.seed === "object" && "arg" in task.seed)
     delivery.args.push(`--${task.seed.arg.replace(/^--/, "")}=${seed}`);

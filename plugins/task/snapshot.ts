@@ -52,9 +52,17 @@ export async function freezeTask(task: Task, home: string, runFolder: string): P
   const known = await readFile(list, "utf8").catch(() => undefined);
   if (known !== undefined) return { folder, store, ...(JSON.parse(known) as Pick<FrozenTask, "files" | "links">) };
   if (!(await stat(folder).catch(() => undefined))?.isDirectory())
-    throw new BilevelError("E_TASK_INVALID", "there is no such folder", { path: "task.folder", received: folder, hint: "the path is relative to the config file" }); // prettier-ignore
+    throw new BilevelError("E_TASK_INVALID", "there is no such folder", {
+      path: "task.folder",
+      received: folder,
+      hint: "the path is relative to the config file",
+    });
   const links = await findLinks(folder, task);
-  const paths = await findFiles(folder, task, links.map(({ path }) => path)); // prettier-ignore
+  const paths = await findFiles(
+    folder,
+    task,
+    links.map(({ path }) => path),
+  );
   await mkdir(store, { recursive: true });
   const files: FrozenFile[] = [];
   for (const path of paths) {
@@ -129,7 +137,11 @@ async function findFiles(folder: string, task: Task, links: readonly string[]): 
 
 async function gitFiles(folder: string): Promise<string[] | undefined> {
   try {
-    const { stdout } = await promisify(execFile)("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], { cwd: folder, maxBuffer: 1e9 }); // prettier-ignore
+    const { stdout } = await promisify(execFile)(
+      "git",
+      ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"],
+      { cwd: folder, maxBuffer: 1e9 },
+    );
     return stdout.split("\0").filter((path) => path !== "");
   } catch {
     return undefined; // no git, or no repository

@@ -16,7 +16,10 @@ function source(parts: Record<string, string>): string {
     budget: "{ trials: 10 }",
     ...parts,
   };
-  const body = Object.entries(all).filter(([, text]) => text !== "").map(([key, text]) => `${key}: ${text},`).join("\n"); // prettier-ignore
+  const body = Object.entries(all)
+    .filter(([, text]) => text !== "")
+    .map(([key, text]) => `${key}: ${text},`)
+    .join("\n");
   return `import { defineConfig, evaluateFunction, evaluateProcess, innerLoop, outerLoop, proposeLocal, selectImprovement } from "bilevel";
 import tabu from "bilevel/mechanisms/tabu";
 export default { ${body} };`;
@@ -26,63 +29,251 @@ const parameter = (text: string) => ({ space: `{ parameters: { LR: ${text}, N: {
 const task = (text: string) => ({ task: `{ folder: ".", command: ["node", "x.js"], ${text} }` });
 
 /** What is wrong, and what the message says: where, what was received, what is allowed, what was probably meant. */
-const cases: [name: string, parts: Record<string, string>, expected: { code?: string; path?: string; received?: string; allowed?: string; hint?: string }][] = [
-  ["a misspelt key", { objectiv: "{}" }, { path: "objectiv", received: "an unknown key", hint: "did you mean objective?" }],
+const cases: [
+  name: string,
+  parts: Record<string, string>,
+  expected: { code?: string; path?: string; received?: string; allowed?: string; hint?: string },
+][] = [
+  [
+    "a misspelt key",
+    { objectiv: "{}" },
+    { path: "objectiv", received: "an unknown key", hint: "did you mean objective?" },
+  ],
   ["no objective", { objective: "" }, { path: "objective", received: "nothing", allowed: "a value" }],
   ["no metric", { objective: '{ direction: "minimize" }' }, { path: "objective.metric", received: "nothing" }],
-  ["a wrong direction", { objective: '{ metric: "loss", direction: "min" }' }, { path: "objective.direction", received: '"min" (string)', allowed: '"minimize", "maximize"' }],
-  ["a metric that is no text", { objective: '{ metric: 3, direction: "minimize" }' }, { path: "objective.metric", received: "3 (number)", allowed: "string" }],
-  ["a target as text", { objective: '{ metric: "loss", direction: "minimize", target: "2" }' }, { path: "objective.target", received: '"2" (string)', allowed: "number" }],
-  ["a limit that is misspelt", { objective: '{ metric: "loss", direction: "minimize", limits: { mem: { maxi: 3 } } }' }, { path: "objective.limits.mem.maxi", hint: "did you mean max?" }],
-  ["a check that is no command", { objective: '{ metric: "loss", direction: "minimize", check: [] }' }, { path: "objective.check", received: "[] (array)" }],
+  [
+    "a wrong direction",
+    { objective: '{ metric: "loss", direction: "min" }' },
+    { path: "objective.direction", received: '"min" (string)', allowed: '"minimize", "maximize"' },
+  ],
+  [
+    "a metric that is no text",
+    { objective: '{ metric: 3, direction: "minimize" }' },
+    { path: "objective.metric", received: "3 (number)", allowed: "string" },
+  ],
+  [
+    "a target as text",
+    { objective: '{ metric: "loss", direction: "minimize", target: "2" }' },
+    { path: "objective.target", received: '"2" (string)', allowed: "number" },
+  ],
+  [
+    "a limit that is misspelt",
+    { objective: '{ metric: "loss", direction: "minimize", limits: { mem: { maxi: 3 } } }' },
+    { path: "objective.limits.mem.maxi", hint: "did you mean max?" },
+  ],
+  [
+    "a check that is no command",
+    { objective: '{ metric: "loss", direction: "minimize", check: [] }' },
+    { path: "objective.check", received: "[] (array)" },
+  ],
   ["no evaluator", { evaluator: "" }, { path: "evaluator", received: "nothing" }],
-  ["an evaluator that was not called", { evaluator: "evaluateProcess" }, { code: "E_PLUGIN_INVALID", path: "evaluator", hint: "call it: add ()" }],
+  [
+    "an evaluator that was not called",
+    { evaluator: "evaluateProcess" },
+    { code: "E_PLUGIN_INVALID", path: "evaluator", hint: "call it: add ()" },
+  ],
   ["an evaluator that is no plugin", { evaluator: "{ module: 'x' }" }, { code: "E_PLUGIN_INVALID", path: "evaluator" }],
-  ["a plugin for another contract", { evaluator: '{ name: "old", contract: 2 }' }, { code: "E_PLUGIN_INVALID", path: "evaluator", received: "contract 2 (number)", allowed: "contract 1" }],
-  ["an unknown option", { evaluator: "evaluateFunction({ functon: () => 1 })" }, { code: "E_OPTIONS_INVALID", path: "evaluator.functon", hint: "did you mean function?" }],
-  ["an option of the wrong type", { evaluator: "evaluateProcess({ limitSeconds: '900' })" }, { code: "E_OPTIONS_INVALID", path: "evaluator.limitSeconds", received: '"900" (string)', allowed: "number" }],
-  ["an option out of range", { evaluator: "evaluateProcess({ limitSeconds: 0 })" }, { code: "E_OPTIONS_INVALID", path: "evaluator.limitSeconds", received: "0 (number)", allowed: "more than 0" }],
-  ["slots as text", { levels: '[innerLoop({ slots: "two" })]' }, { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: '"two" (string)', allowed: "integer (default 1)" }],
-  ["no slot", { levels: "[innerLoop({ slots: 0 })]" }, { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: "0 (number)", allowed: "1 or more (default 1)" }],
-  ["half a slot", { levels: "[innerLoop({ slots: 1.5 })]" }, { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: "1.5 (number)" }],
-  ["a misspelt option of a level", { levels: "[innerLoop({ slot: 2 })]" }, { code: "E_OPTIONS_INVALID", path: "levels[0].slot", hint: "did you mean slots?" }],
-  ["what an outer level cannot change", { levels: '[innerLoop(), outerLoop({ changes: "polices" })]' }, { code: "E_OPTIONS_INVALID", path: "levels[1].changes", received: '"polices" (string)', allowed: '"policy", "mechanisms" (default "mechanisms")' }],
-  ["an outer level that looks never", { levels: "[innerLoop(), outerLoop({ every: 0 })]" }, { code: "E_OPTIONS_INVALID", path: "levels[1].every", received: "0 (number)" }],
+  [
+    "a plugin for another contract",
+    { evaluator: '{ name: "old", contract: 2 }' },
+    { code: "E_PLUGIN_INVALID", path: "evaluator", received: "contract 2 (number)", allowed: "contract 1" },
+  ],
+  [
+    "an unknown option",
+    { evaluator: "evaluateFunction({ functon: () => 1 })" },
+    { code: "E_OPTIONS_INVALID", path: "evaluator.functon", hint: "did you mean function?" },
+  ],
+  [
+    "an option of the wrong type",
+    { evaluator: "evaluateProcess({ limitSeconds: '900' })" },
+    { code: "E_OPTIONS_INVALID", path: "evaluator.limitSeconds", received: '"900" (string)', allowed: "number" },
+  ],
+  [
+    "an option out of range",
+    { evaluator: "evaluateProcess({ limitSeconds: 0 })" },
+    { code: "E_OPTIONS_INVALID", path: "evaluator.limitSeconds", received: "0 (number)", allowed: "more than 0" },
+  ],
+  [
+    "slots as text",
+    { levels: '[innerLoop({ slots: "two" })]' },
+    { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: '"two" (string)', allowed: "integer (default 1)" },
+  ],
+  [
+    "no slot",
+    { levels: "[innerLoop({ slots: 0 })]" },
+    { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: "0 (number)", allowed: "1 or more (default 1)" },
+  ],
+  [
+    "half a slot",
+    { levels: "[innerLoop({ slots: 1.5 })]" },
+    { code: "E_OPTIONS_INVALID", path: "levels[0].slots", received: "1.5 (number)" },
+  ],
+  [
+    "a misspelt option of a level",
+    { levels: "[innerLoop({ slot: 2 })]" },
+    { code: "E_OPTIONS_INVALID", path: "levels[0].slot", hint: "did you mean slots?" },
+  ],
+  [
+    "what an outer level cannot change",
+    { levels: '[innerLoop(), outerLoop({ changes: "polices" })]' },
+    {
+      code: "E_OPTIONS_INVALID",
+      path: "levels[1].changes",
+      received: '"polices" (string)',
+      allowed: '"policy", "mechanisms" (default "mechanisms")',
+    },
+  ],
+  [
+    "an outer level that looks never",
+    { levels: "[innerLoop(), outerLoop({ every: 0 })]" },
+    { code: "E_OPTIONS_INVALID", path: "levels[1].every", received: "0 (number)" },
+  ],
   ["no level", { levels: "[]" }, { path: "levels", received: "[] (array)" }],
   ["levels that are no list", { levels: "innerLoop()" }, { path: "levels", allowed: "array" }],
-  ["a level that was not called", { levels: "[innerLoop]" }, { code: "E_PLUGIN_INVALID", path: "levels[0]", hint: "call it: add ()" }],
-  ["a plugin among the levels", { levels: "[innerLoop(), tabu()]" }, { code: "E_PLUGIN_INVALID", path: "levels[1]", allowed: "innerLoop() or outerLoop()" }],
+  [
+    "a level that was not called",
+    { levels: "[innerLoop]" },
+    { code: "E_PLUGIN_INVALID", path: "levels[0]", hint: "call it: add ()" },
+  ],
+  [
+    "a plugin among the levels",
+    { levels: "[innerLoop(), tabu()]" },
+    { code: "E_PLUGIN_INVALID", path: "levels[1]", allowed: "innerLoop() or outerLoop()" },
+  ],
   ["an outer level first", { levels: "[outerLoop(), innerLoop()]" }, { path: "levels[0]", allowed: "innerLoop()" }],
-  ["two inner loops", { levels: '[innerLoop(), innerLoop({ name: "b" })]' }, { path: "levels[1]", allowed: "outerLoop()" }],
-  ["two levels of one name", { levels: "[innerLoop(), outerLoop(), outerLoop()]" }, { path: "levels[2]", hint: 'give it another: outerLoop({ name: "…" })' }],
-  ["a level that changes one that is not there", { levels: '[innerLoop(), outerLoop({ of: "iner" })]' }, { path: "levels[1].of", received: '"iner" (string)', allowed: "inner", hint: "did you mean inner?" }],
-  ["a mechanism that was not called", { plugins: "[tabu]" }, { code: "E_PLUGIN_INVALID", path: "plugins[0]", hint: "call it: add ()" }],
-  ["a mechanism's option out of range", { plugins: "[tabu({ tenure: 0 })]" }, { code: "E_OPTIONS_INVALID", path: "plugins[0].tenure", received: "0 (number)", allowed: "1 or more (default 7)" }],
-  ["a misspelt option of a mechanism", { plugins: "[tabu({ tenur: 3 })]" }, { code: "E_OPTIONS_INVALID", path: "plugins[0].tenur", hint: "did you mean tenure?" }],
-  ["a proposer's option", { proposer: "proposeLocal({ step: 2 })" }, { code: "E_OPTIONS_INVALID", path: "proposer.step", received: "2 (number)", allowed: "1 or less (default 0.12)" }],
-  ["a selector's option", { selector: 'selectImprovement({ measurements: "3" })' }, { code: "E_OPTIONS_INVALID", path: "selector.measurements", received: '"3" (string)' }],
+  [
+    "two inner loops",
+    { levels: '[innerLoop(), innerLoop({ name: "b" })]' },
+    { path: "levels[1]", allowed: "outerLoop()" },
+  ],
+  [
+    "two levels of one name",
+    { levels: "[innerLoop(), outerLoop(), outerLoop()]" },
+    { path: "levels[2]", hint: 'give it another: outerLoop({ name: "…" })' },
+  ],
+  [
+    "a level that changes one that is not there",
+    { levels: '[innerLoop(), outerLoop({ of: "iner" })]' },
+    { path: "levels[1].of", received: '"iner" (string)', allowed: "inner", hint: "did you mean inner?" },
+  ],
+  [
+    "a mechanism that was not called",
+    { plugins: "[tabu]" },
+    { code: "E_PLUGIN_INVALID", path: "plugins[0]", hint: "call it: add ()" },
+  ],
+  [
+    "a mechanism's option out of range",
+    { plugins: "[tabu({ tenure: 0 })]" },
+    { code: "E_OPTIONS_INVALID", path: "plugins[0].tenure", received: "0 (number)", allowed: "1 or more (default 7)" },
+  ],
+  [
+    "a misspelt option of a mechanism",
+    { plugins: "[tabu({ tenur: 3 })]" },
+    { code: "E_OPTIONS_INVALID", path: "plugins[0].tenur", hint: "did you mean tenure?" },
+  ],
+  [
+    "a proposer's option",
+    { proposer: "proposeLocal({ step: 2 })" },
+    { code: "E_OPTIONS_INVALID", path: "proposer.step", received: "2 (number)", allowed: "1 or less (default 0.12)" },
+  ],
+  [
+    "a selector's option",
+    { selector: 'selectImprovement({ measurements: "3" })' },
+    { code: "E_OPTIONS_INVALID", path: "selector.measurements", received: '"3" (string)' },
+  ],
   ["no budget", { budget: "" }, { path: "budget", received: "nothing" }],
   ["a misspelt budget", { budget: "{ trails: 10 }" }, { path: "budget.trails", hint: "did you mean trials?" }],
-  ["half a trial", { budget: "{ trials: 1.5 }" }, { path: "budget.trials", received: "1.5 (number)", allowed: "integer" }],
-  ["no time at all", { budget: "{ hours: 0 }" }, { path: "budget.hours", received: "0 (number)", allowed: "more than 0" }],
+  [
+    "half a trial",
+    { budget: "{ trials: 1.5 }" },
+    { path: "budget.trials", received: "1.5 (number)", allowed: "integer" },
+  ],
+  [
+    "no time at all",
+    { budget: "{ hours: 0 }" },
+    { path: "budget.hours", received: "0 (number)", allowed: "more than 0" },
+  ],
   ["a task without a command", { task: '{ folder: "." }' }, { path: "task.command", received: "nothing" }],
-  ["a command as one text", { task: '{ folder: ".", command: "python train.py" }' }, { path: "task.command", received: '"python train.py" (string)', allowed: "array" }],
+  [
+    "a command as one text",
+    { task: '{ folder: ".", command: "python train.py" }' },
+    { path: "task.command", received: '"python train.py" (string)', allowed: "array" },
+  ],
   ["values by an unknown way", task('values: { via: "const" }'), { path: "task.values", allowed: 'a known "via"' }],
   ["constants without a file", task('values: { via: "constants" }'), { path: "task.values.file", received: "nothing" }],
-  ["a seed by an unknown way", task("seed: { constnt: 'SEED' }"), { path: "task.seed", received: '{"constnt":"SEED"} (object)', allowed: '"none", { constant: "SEED" }, { env: "SEED" } or { arg: "seed" }' }],
-  ["an empty space", { space: "{ parameters: {} }" }, { code: "E_SPACE_INVALID", path: "space.parameters", received: "no parameter" }],
-  ["an unknown type of parameter", parameter('{ type: "real", min: 0, max: 1 }'), { path: "space.parameters.LR", allowed: 'a known "type"' }],
-  ["a parameter without its end", parameter('{ type: "float", min: 0 }'), { path: "space.parameters.LR.max", received: "nothing" }],
-  ["ends that leave no room", parameter('{ type: "float", min: 1, max: 1 }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR.max", received: "1", allowed: "more than min, 1" }],
-  ["a log scale from 0", parameter('{ type: "float", min: 0, max: 1, scale: "log" }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR.min", received: "0", allowed: "more than 0" }],
-  ["powers of two that are none", parameter('{ type: "int", min: 3, max: 64, scale: "pow2" }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR", received: "min 3, max 64" }],
-  ["a misspelt key of a parameter", parameter('{ type: "float", min: 0, max: 1, defualt: 0.5 }'), { path: "space.parameters.LR.defualt", hint: "did you mean default?" }],
-  ["a default out of range", parameter('{ type: "float", min: 0, max: 1, default: 2 }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR.default", received: "2" }],
-  ["a choice of nothing", parameter('{ type: "choice", values: [] }'), { path: "space.parameters.LR.values", received: "[] (array)" }],
-  ["a condition on what is not there", parameter('{ type: "bool", when: { M: [1] } }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.M", allowed: "N" }],
-  ["a condition that can never hold", parameter('{ type: "bool", when: { N: [9] } }'), { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.N", received: "9" }],
-  ["a baseline against the constraints", { space: '{ parameters: { A: { type: "int", min: 1, max: 8, default: 8 } }, constraints: [({ A }) => A < 5 || "A is too large"] }' }, { code: "E_SPACE_INVALID", path: "space", allowed: "defaults that meet every constraint" }],
-]; // prettier-ignore
+  [
+    "a seed by an unknown way",
+    task("seed: { constnt: 'SEED' }"),
+    {
+      path: "task.seed",
+      received: '{"constnt":"SEED"} (object)',
+      allowed: '"none", { constant: "SEED" }, { env: "SEED" } or { arg: "seed" }',
+    },
+  ],
+  [
+    "an empty space",
+    { space: "{ parameters: {} }" },
+    { code: "E_SPACE_INVALID", path: "space.parameters", received: "no parameter" },
+  ],
+  [
+    "an unknown type of parameter",
+    parameter('{ type: "real", min: 0, max: 1 }'),
+    { path: "space.parameters.LR", allowed: 'a known "type"' },
+  ],
+  [
+    "a parameter without its end",
+    parameter('{ type: "float", min: 0 }'),
+    { path: "space.parameters.LR.max", received: "nothing" },
+  ],
+  [
+    "ends that leave no room",
+    parameter('{ type: "float", min: 1, max: 1 }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.max", received: "1", allowed: "more than min, 1" },
+  ],
+  [
+    "a log scale from 0",
+    parameter('{ type: "float", min: 0, max: 1, scale: "log" }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.min", received: "0", allowed: "more than 0" },
+  ],
+  [
+    "powers of two that are none",
+    parameter('{ type: "int", min: 3, max: 64, scale: "pow2" }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR", received: "min 3, max 64" },
+  ],
+  [
+    "a misspelt key of a parameter",
+    parameter('{ type: "float", min: 0, max: 1, defualt: 0.5 }'),
+    { path: "space.parameters.LR.defualt", hint: "did you mean default?" },
+  ],
+  [
+    "a default out of range",
+    parameter('{ type: "float", min: 0, max: 1, default: 2 }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.default", received: "2" },
+  ],
+  [
+    "a choice of nothing",
+    parameter('{ type: "choice", values: [] }'),
+    { path: "space.parameters.LR.values", received: "[] (array)" },
+  ],
+  [
+    "a condition on what is not there",
+    parameter('{ type: "bool", when: { M: [1] } }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.M", allowed: "N" },
+  ],
+  [
+    "a condition that can never hold",
+    parameter('{ type: "bool", when: { N: [9] } }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.N", received: "9" },
+  ],
+  [
+    "a baseline against the constraints",
+    {
+      space:
+        '{ parameters: { A: { type: "int", min: 1, max: 8, default: 8 } }, constraints: [({ A }) => A < 5 || "A is too large"] }',
+    },
+    { code: "E_SPACE_INVALID", path: "space", allowed: "defaults that meet every constraint" },
+  ],
+];
 
 describe("a bad config is answered with where, what was received and what is allowed", () => {
   for (const [name, parts, { code = "E_CONFIG_INVALID", path, ...details }] of cases)
@@ -98,13 +289,38 @@ describe("a bad config is answered with where, what was received and what is all
 describe("a config file", () => {
   const files: [name: string, file: string, text: string, expected: object][] = [
     ["with a mistake in its syntax", "bilevel.config.ts", "export default {", { code: "E_CONFIG_UNREADABLE" }],
-    ["without a default export", "bilevel.config.ts", "export const config = {};", { code: "E_CONFIG_INVALID", details: { hint: "export default defineConfig({ … })" } }],
-    ["that exports a number", "bilevel.config.mjs", "export default 3;", { code: "E_CONFIG_INVALID", details: { received: "3 (number)" } }],
+    [
+      "without a default export",
+      "bilevel.config.ts",
+      "export const config = {};",
+      { code: "E_CONFIG_INVALID", details: { hint: "export default defineConfig({ … })" } },
+    ],
+    [
+      "that exports a number",
+      "bilevel.config.mjs",
+      "export default 3;",
+      { code: "E_CONFIG_INVALID", details: { received: "3 (number)" } },
+    ],
     ["of broken JSON", "bilevel.config.json", "{ a: 1 }", { code: "E_CONFIG_UNREADABLE" }],
-    ["of YAML with a plugin that is not installed", "bilevel.config.yaml", "objective: { metric: loss, direction: minimize }\nevaluator: { use: bilevel-evaluator-nowhere }\nlevels: []\nbudget: {}", { code: "E_PLUGIN_MISSING", details: { path: "evaluator", hint: "npm install bilevel-evaluator-nowhere" } }],
-    ["of JSON with a plugin by a wrong path", "bilevel.config.json", '{ "levels": [{ "use": "./nowhere.ts" }] }', { code: "E_PLUGIN_MISSING", details: { path: "levels[0]", hint: "the path is relative to the config file" } }],
-    ["that extends what is not there", "bilevel.config.json", '{ "extends": "quikstart" }', { code: "E_PLUGIN_MISSING" }],
-  ]; // prettier-ignore
+    [
+      "of YAML with a plugin that is not installed",
+      "bilevel.config.yaml",
+      "objective: { metric: loss, direction: minimize }\nevaluator: { use: bilevel-evaluator-nowhere }\nlevels: []\nbudget: {}",
+      { code: "E_PLUGIN_MISSING", details: { path: "evaluator", hint: "npm install bilevel-evaluator-nowhere" } },
+    ],
+    [
+      "of JSON with a plugin by a wrong path",
+      "bilevel.config.json",
+      '{ "levels": [{ "use": "./nowhere.ts" }] }',
+      { code: "E_PLUGIN_MISSING", details: { path: "levels[0]", hint: "the path is relative to the config file" } },
+    ],
+    [
+      "that extends what is not there",
+      "bilevel.config.json",
+      '{ "extends": "quikstart" }',
+      { code: "E_PLUGIN_MISSING" },
+    ],
+  ];
   for (const [name, file, text, expected] of files)
     it(name, async () => {
       const folder = emptyFolder();
@@ -117,7 +333,9 @@ describe("a config file", () => {
     writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
     writeFileSync(join(folder, "bilevel.config.ts"), source({}));
     const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
-    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, "config", "-C", folder], { encoding: "utf8" }); // prettier-ignore
+    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, "config", "-C", folder], {
+      encoding: "utf8",
+    });
     expect([status, stderr]).toEqual([0, ""]);
   });
 
@@ -133,7 +351,16 @@ describe("a config file", () => {
       join(folder, "mine", "stop.mjs"),
       "export default (options) => ({ name: 'stop', contract: 1, options });",
     );
-    writeFileSync(join(folder, "bilevel.config.json"), JSON.stringify({ extends: "bilevel", objective: { metric: "loss", direction: "minimize" }, evaluator: { use: "bilevel#evaluateProcess", options: { limitSeconds: 9 } }, plugins: [{ use: "./mine/stop.mjs", options: { after: 3 } }], budget: { trials: 3 } })); // prettier-ignore
+    writeFileSync(
+      join(folder, "bilevel.config.json"),
+      JSON.stringify({
+        extends: "bilevel",
+        objective: { metric: "loss", direction: "minimize" },
+        evaluator: { use: "bilevel#evaluateProcess", options: { limitSeconds: 9 } },
+        plugins: [{ use: "./mine/stop.mjs", options: { after: 3 } }],
+        budget: { trials: 3 },
+      }),
+    );
     const { config, origins } = await loadConfig(folder);
     expect(config.evaluator).toMatchObject({ name: "evaluate-process", options: { limitSeconds: 9, graceSeconds: 5 } });
     expect(config.plugins?.[0]).toMatchObject({ name: "stop", options: { after: 3 } });
@@ -150,6 +377,8 @@ it("the command prints it without a stack and ends with 2", () => {
     const { status, stderr, stdout } = spawnSync(process.execPath, [command, verb, "-C", folder], { encoding: "utf8" });
     expect(status).toBe(2);
     expect(stdout).toBe("");
-    expect(stderr).toBe('E_OPTIONS_INVALID  bilevel.config.ts › levels[0].slots\n  problem   is not allowed\n  received  "two" (string)\n  allowed   integer (default 1)\n'); // prettier-ignore
+    expect(stderr).toBe(
+      'E_OPTIONS_INVALID  bilevel.config.ts › levels[0].slots\n  problem   is not allowed\n  received  "two" (string)\n  allowed   integer (default 1)\n',
+    );
   }
 });

@@ -25,11 +25,15 @@ describe("bilevel mechanism test", () => {
     expect([status, stderr]).toEqual([0, ""]);
     for (const check of ["size", "imports", "types", "loads", "contract", "deterministic", "state", "limits", "live"])
       expect(stdout).toContain(`pass  ${check}`);
-    for (const task of ["valley", "mixed", "rugged"]) expect(stdout).toMatch(new RegExp(`on ${task}, with against without: (\\d+ pairs|no effect)`)); // prettier-ignore
+    for (const task of ["valley", "mixed", "rugged"])
+      expect(stdout).toMatch(new RegExp(`on ${task}, with against without: (\\d+ pairs|no effect)`));
   });
 
   it("tells the check and the line to change, and exits with 1", () => {
-    const wrong = sound("trust-region").replace("const from = parent.candidate.values ?? {};", "const from: number = parent.candidate.values ?? {};"); // prettier-ignore
+    const wrong = sound("trust-region").replace(
+      "const from = parent.candidate.values ?? {};",
+      "const from: number = parent.candidate.values ?? {};",
+    );
     const { status, stdout } = bilevel(written("wrong.ts", wrong), "test", "wrong.ts");
     expect(status).toBe(1);
     expect(stdout).toMatch(/FAIL {2}types, line \d+: Type .* is not assignable to type 'number'/);
@@ -40,7 +44,11 @@ describe("bilevel mechanism test", () => {
     const folder = written("radius.ts", sound("trust-region"));
     const { status, stdout } = bilevel(folder, "test", "radius.ts", "--json");
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ sound: true, admission: { name: "trust-region", standing: "live" }, tasks: [{ task: "valley", evidence: { pairs: expect.any(Number) as number } }, {}, {}] }); // prettier-ignore
+    expect(JSON.parse(stdout)).toMatchObject({
+      sound: true,
+      admission: { name: "trust-region", standing: "live" },
+      tasks: [{ task: "valley", evidence: { pairs: expect.any(Number) as number } }, {}, {}],
+    });
   });
 
   it("says which file is missing, with exit code 2", () => {
@@ -57,7 +65,16 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     const inert = sound("trust-region").replace("Math.abs(b - a) > radius", "Math.abs(b - a) > 99");
     const folder = join(home, ".bilevel", "run-1");
     mkdirSync(folder, { recursive: true });
-    await run({ levels: [level(), outerLoop({ name: "research", every: 5, plugins: [author([inert, sound("step-size-calibration")])] })], budget: { trials: 40 } }, { folder }); // prettier-ignore
+    await run(
+      {
+        levels: [
+          level(),
+          outerLoop({ name: "research", every: 5, plugins: [author([inert, sound("step-size-calibration")])] }),
+        ],
+        budget: { trials: 40 },
+      },
+      { folder },
+    );
   });
 
   it("list shows what was let in, what was not and why", () => {
@@ -65,14 +82,19 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^1 {2}trust-region@[0-9a-f]{8}: not let in: live: it changed nothing in/m);
     expect(stdout).toMatch(/^2 {2}one-fifth-rule@[0-9a-f]{8}: (kept|dropped|too early); \d+ pairs, evidence/m);
-    expect(JSON.parse(bilevel(home, "list", "--json").stdout)).toMatchObject({ written: [{ name: "trust-region" }, { standing: "live" }] }); // prettier-ignore
+    expect(JSON.parse(bilevel(home, "list", "--json").stdout)).toMatchObject({
+      written: [{ name: "trust-region" }, { standing: "live" }],
+    });
   });
 
   it("show has its record, what it took, and its code", () => {
     const { stdout } = bilevel(home, "show", "one-fifth-rule");
     expect(stdout).toMatch(/touches: changed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
     expect(stdout).toContain("Rechenberg");
-    expect(bilevel(home, "show", "9")).toMatchObject({ status: 2, stderr: expect.stringContaining("1 (trust-region@") as string }); // prettier-ignore
+    expect(bilevel(home, "show", "9")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("1 (trust-region@") as string,
+    });
   });
 
   it("adopt writes a package whose test passes, and which a config can import", () => {
@@ -81,7 +103,13 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     const folder = join(home, "bilevel-mechanism-one-fifth-rule");
     expect(stdout).toContain(folder);
     const card = JSON.parse(readFileSync(join(folder, "evidence.json"), "utf8")) as Record<string, unknown>;
-    expect(card).toMatchObject({ run: "run-1", metric: "loss", pairs: expect.any(Number) as number, verdict: expect.any(String) as string, bilevel: expect.any(String) as string }); // prettier-ignore
+    expect(card).toMatchObject({
+      run: "run-1",
+      metric: "loss",
+      pairs: expect.any(Number) as number,
+      verdict: expect.any(String) as string,
+      bilevel: expect.any(String) as string,
+    });
     const { scripts } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { scripts: { test: string } };
     expect(scripts.test).toBe("bilevel mechanism test index.ts");
     expect(bilevel(folder, "test", "index.ts").status).toBe(0);
@@ -103,7 +131,13 @@ export default defineConfig({
     expect([ran.status, ran.stderr]).toEqual([0, ""]);
     expect(ran.stdout).toContain("mechanism one-fifth-rule: kept");
     expect(existsSync(folder)).toBe(true);
-    expect(bilevel(home, "adopt", "2", "--run", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("such a folder already") as string }); // prettier-ignore
-    expect(bilevel(home, "adopt", "1", "--run", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("was not let in") as string }); // prettier-ignore
+    expect(bilevel(home, "adopt", "2", "--run", "run-1")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("such a folder already") as string,
+    });
+    expect(bilevel(home, "adopt", "1", "--run", "run-1")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("was not let in") as string,
+    });
   });
 });

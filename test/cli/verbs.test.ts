@@ -71,7 +71,10 @@ describe("the command", () => {
     expect(bilevel(folder, "config").stdout).toMatch(
       /^evaluator\.options\.limitSeconds|budget\.trials = 8 +# bilevel\.config\.ts$/m,
     );
-    expect(bilevel(folder, "run", "--name", "run-1")).toMatchObject({ status: 2, stderr: expect.stringContaining("bilevel resume run-1") as string }); // prettier-ignore
+    expect(bilevel(folder, "run", "--name", "run-1")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("bilevel resume run-1") as string,
+    });
     expect(bilevel(folder, "resume", "nowhere")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("run-1") as string,
@@ -100,7 +103,10 @@ describe("the command", () => {
 
   it("ends with 1 where the target is missed", () => {
     expect(bilevel(project({ trials: 2, extra: ", target: -1" }), "run").status).toBe(1);
-    expect(bilevel(project({ trials: 60, extra: ", target: 4" }), "run")).toMatchObject({ status: 0, stdout: expect.stringContaining("the target of 4 is reached") as string }); // prettier-ignore
+    expect(bilevel(project({ trials: 60, extra: ", target: 4" }), "run")).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("the target of 4 is reached") as string,
+    });
   });
 
   it("answers a misspelt verb or flag with one error and 2", () => {
@@ -134,10 +140,13 @@ describe("the command", () => {
 describe("an interrupt", () => {
   const slow = 'setTimeout(() => console.log("loss: " + (X - 5) ** 2), X === 9 ? 50 : 30000);';
 
+  const stubborn = `process.on("SIGTERM", () => {}); ${slow.replace("30000", "3000")}`;
+
   async function interrupted(
     signals: NodeJS.Signals[],
+    program = slow,
   ): Promise<{ folder: string; code: number | null; stderr: string }> {
-    const folder = project({ program: slow, slots: 2, trials: 3 });
+    const folder = project({ program, slots: 2, trials: 3 });
     const child = spawn(process.execPath, ["--no-warnings", command, "run", "-C", folder], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -170,8 +179,10 @@ describe("an interrupt", () => {
     expect((await interrupted(["SIGTERM"])).code).toBe(143);
   });
 
-  it("twice ends at once", async () => {
-    expect((await interrupted(["SIGINT", "SIGINT"])).code).toBe(130);
+  it("twice ends at once, without waiting for a program that does not end", async () => {
+    const { code, folder } = await interrupted(["SIGINT", "SIGINT"], stubborn);
+    expect(code).toBe(130);
+    expect(readFileSync(join(folder, ".bilevel", "run-1", "journal.jsonl"), "utf8")).not.toContain('"type":"pause"');
   });
 });
 

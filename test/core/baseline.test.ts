@@ -22,7 +22,12 @@ it("a noisy baseline is measured as many at a time as trials will run, three tim
           return { status: "measured", metric: 5 + (trial.seed % 3), metrics: {}, seconds: 0 };
         }),
     };
-    const { end, facts } = await run({ evaluator: slow, levels: [innerLoop({ slots, confirm: 0 })], selector: selectImprovement(), budget: { trials: 20 } }); // prettier-ignore
+    const { end, facts } = await run({
+      evaluator: slow,
+      levels: [innerLoop({ slots, confirm: 0 })],
+      selector: selectImprovement(),
+      budget: { trials: 20 },
+    });
     expect(most).toBe(together);
     const baselines = [...(end.levels.get("inner")?.trials ?? [])].filter(
       ({ id, repeatOf }) => id === 0 || repeatOf === 0,

@@ -15,7 +15,9 @@ const trials = 30;
 
 /** Runs the host; kills it once its journal has so many lines, or lets it end. */
 async function runHost(folder: string, slots: number, killAtLine?: number): Promise<boolean> {
-  const child = spawn(process.execPath, ["--no-warnings", host, folder, String(slots), String(trials)], { stdio: ["ignore", "ignore", "inherit"] }); // prettier-ignore
+  const child = spawn(process.execPath, ["--no-warnings", host, folder, String(slots), String(trials)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   let ended = false;
   const exit = once(child, "exit").then(() => (ended = true));
   if (killAtLine !== undefined)
@@ -71,7 +73,11 @@ describe("a run that ended after any line of its journal", () => {
         const again = emptyFolder();
         writeFileSync(journalFile(again), lines.slice(0, cut).join("\n") + "\n");
         const resumed = await run(config(), { folder: again });
-        expect(ofType(resumed.facts, "verdict").map((fact) => fact.trial as number).sort((a, b) => a - b)).toEqual(Array.from({ length: 17 }, (_, id) => id)); // prettier-ignore
+        expect(
+          ofType(resumed.facts, "verdict")
+            .map((fact) => fact.trial as number)
+            .sort((a, b) => a - b),
+        ).toEqual(Array.from({ length: 17 }, (_, id) => id));
         const names = ["inner", "policy", "research"];
         if (slots === 1) expect(decisions(resumed.facts, names)).toEqual(decisions(facts, names));
       }
@@ -83,7 +89,6 @@ describe("a run that is killed at random moments and resumed", () => {
     [1, 8],
     [4, 8],
   ] as const)
-    // prettier-ignore
     it(`has every trial once, with ${slots} slots`, async () => {
       const undisturbed = emptyFolder();
       await runHost(undisturbed, slots);

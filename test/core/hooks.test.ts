@@ -28,7 +28,12 @@ describe("a tap", () => {
     const { facts } = await run(withPlugins(halving, idle));
     const touches = touchesOf(facts);
     expect(touches).toContainEqual({ tap: "steps", hook: "propose", did: "proposed" });
-    expect(touches).toContainEqual({ tap: "halving", hook: "propose", did: "changed", instead: { values: { a: expect.any(Number) as number } } }); // prettier-ignore
+    expect(touches).toContainEqual({
+      tap: "halving",
+      hook: "propose",
+      did: "changed",
+      instead: { values: { a: expect.any(Number) as number } },
+    });
     expect(touches.some(({ tap }) => tap === "idle")).toBe(false);
   });
 
@@ -86,9 +91,16 @@ describe("a tap", () => {
     };
     const { facts, end } = await run({ levels: [level({ plugins: [generated] })], budget: { trials: 10 } });
     expect(end.levels.get("inner")?.budget.used).toBe(10);
-    expect(ofType(facts, "strike").map(({ plugin, reason }) => [plugin, reason])).toEqual(Array(3).fill(["generated", "index out of range"])); // prettier-ignore
+    expect(ofType(facts, "strike").map(({ plugin, reason }) => [plugin, reason])).toEqual(
+      Array(3).fill(["generated", "index out of range"]),
+    );
     expect(calls).toBe(3);
-    expect(touchesOf(facts)).toContainEqual({ tap: "generated", hook: "propose", did: "failed", detail: "index out of range" }); // prettier-ignore
+    expect(touchesOf(facts)).toContainEqual({
+      tap: "generated",
+      hook: "propose",
+      did: "failed",
+      detail: "index out of range",
+    });
   });
 
   it("cannot change a finished trial, a draft or the view's past", async () => {
@@ -162,12 +174,27 @@ describe("a plugin's state", () => {
       },
     };
     await run(withPlugins(counting));
-    expect(folded).toEqual([[0, 1], [1, 2], [2, 3], [3, 4]]); // prettier-ignore
+    expect(folded).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+    ]);
   });
 
   it("belongs to the level and the plugin: every arm reads the same", () => {
     const seen: number[] = [];
-    const plugin: Plugin = { ...proposer, apply(taps) { seen.push(taps.state(() => Math.random(), (state) => state).value); } }; // prettier-ignore
+    const plugin: Plugin = {
+      ...proposer,
+      apply(taps) {
+        seen.push(
+          taps.state(
+            () => Math.random(),
+            (state) => state,
+          ).value,
+        );
+      },
+    };
     const watch = { level: "inner", cost: () => ({ calls: 0, ms: 0 }), strike: () => undefined };
     const parts = { level: "inner", seed: "x", base: [plugin], catalogue: new Map(), space, objective, watch };
     const arms = new Arms(parts, { length: 0, entry: () => ({}) as never });

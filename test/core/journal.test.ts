@@ -69,10 +69,21 @@ describe("a journal", () => {
 
   it("has one writer: a second process is refused by the first one's number; a dead one's lock is taken", async () => {
     const folder = emptyFolder();
-    const holder = spawn(process.execPath, ["--input-type=module", "-e", `import { Journal } from ${JSON.stringify(journalModule)}; new Journal(${JSON.stringify(folder)}); console.log("held"); setInterval(() => {}, 1000);`], { stdio: ["ignore", "pipe", "inherit"] }); // prettier-ignore
+    const holder = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `import { Journal } from ${JSON.stringify(journalModule)}; new Journal(${JSON.stringify(folder)}); console.log("held"); setInterval(() => {}, 1000);`,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
     await once(holder.stdout, "data");
     expect(() => new Journal(folder)).toThrow(
-      expect.objectContaining({ code: "E_RUN_LOCKED", details: expect.objectContaining({ received: `process ${holder.pid}` }) as object }) as Error, // prettier-ignore
+      expect.objectContaining({
+        code: "E_RUN_LOCKED",
+        details: expect.objectContaining({ received: `process ${holder.pid}` }) as object,
+      }) as Error,
     );
     holder.kill("SIGKILL");
     await once(holder, "exit");
@@ -93,7 +104,11 @@ describe("a journal", () => {
       try { for (let n = 0; ; n++) journal.append({ type: n ? "fact" : "run", version: 1, text: "x".repeat(1000) }); }
       catch (error) { console.log(error.code, error.details.hint); journal.close(); }`;
     // a limit on the size of a file stands for a full disk: the write fails half way in the same place
-    const { stdout, stderr } = spawnSync("sh", ["-c", `ulimit -f 20; exec "$0" --input-type=module -e "$1"`, process.execPath, script], { encoding: "utf8" }); // prettier-ignore
+    const { stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", `ulimit -f 20; exec "$0" --input-type=module -e "$1"`, process.execPath, script],
+      { encoding: "utf8" },
+    );
     expect(stderr).toBe("");
     expect(stdout).toContain("E_DISK_FULL");
     expect(stdout).toContain("bilevel resume");
@@ -115,7 +130,9 @@ describe("once", () => {
     expect(await ask(journal, "turn 2")).toEqual({ answer: 2 });
     journal.close();
     const resumed = new Journal(folder);
-    expect(await resumed.once("turn 1", "ask", { a: 2, b: 1 }, () => Promise.reject(new Error("asked again")))).toEqual({ answer: 1 }); // prettier-ignore
+    expect(await resumed.once("turn 1", "ask", { a: 2, b: 1 }, () => Promise.reject(new Error("asked again")))).toEqual(
+      { answer: 1 },
+    );
     resumed.close();
   });
 
@@ -141,7 +158,7 @@ describe("once", () => {
 
 it("sees a crash between two facts: what was appended before SIGKILL is there", () => {
   const folder = emptyFolder();
-  const script = `import { Journal } from ${JSON.stringify(journalModule)}; const journal = new Journal(${JSON.stringify(folder)}); for (const fact of [{ type: "run", version: 1 }, { type: "last" }]) journal.append(fact); process.kill(process.pid, "SIGKILL");`; // prettier-ignore
+  const script = `import { Journal } from ${JSON.stringify(journalModule)}; const journal = new Journal(${JSON.stringify(folder)}); for (const fact of [{ type: "run", version: 1 }, { type: "last" }]) journal.append(fact); process.kill(process.pid, "SIGKILL");`;
   expect(() => execFileSync(process.execPath, ["--input-type=module", "-e", script])).toThrow();
   expect(readJournal(journalFile(folder)).facts.map(({ type }) => type)).toEqual(["run", "last"]);
 });

@@ -2,7 +2,18 @@ import { describe, expect, it } from "vitest";
 import type { ArmChange, Config, Evidence, Fact, Level, Plugin, TaskChange, Trial, Turn } from "../../core/index.ts";
 
 import { outerLoop } from "../../plugins/outer-loop/index.ts";
-import { bestOfTwo, inert, level, placebo, proposer, selector, shaper, step, valuesOf, worstOfTwo } from "../support/bowl.ts"; // prettier-ignore
+import {
+  bestOfTwo,
+  inert,
+  level,
+  placebo,
+  proposer,
+  selector,
+  shaper,
+  step,
+  valuesOf,
+  worstOfTwo,
+} from "../support/bowl.ts";
 import { ofType, run } from "../support/run.ts";
 
 const policy = () => outerLoop({ name: "policy", changes: "policy", every: 5 });
@@ -29,7 +40,9 @@ describe("levels stack: the paper's groups are one line each", () => {
         const view = end.levels.get(of);
         expect(view?.trials.length).toBeGreaterThan(1);
         const segments = ofType(facts, "segment", levels[levels.findIndex((one) => one.name === of) - 1]?.name);
-        expect(segments.filter((fact) => String(fact.id).startsWith(`${of} `)).every((fact) => fact.trials === every)).toBe(true); // prettier-ignore
+        expect(
+          segments.filter((fact) => String(fact.id).startsWith(`${of} `)).every((fact) => fact.trials === every),
+        ).toBe(true);
       }
     });
 
@@ -64,7 +77,11 @@ describe("levels stack: the paper's groups are one line each", () => {
   it("three levels with probation: the top level's pairs are two trials of the middle one", async () => {
     const second = shaperOfChanges("takes-the-last");
     const meta = outerLoop({ name: "meta", changes: "mechanisms", of: "research", every: 2 });
-    const { facts } = await run({ levels: [level(), research(4), meta], plugins: [...catalogue, second], budget: { trials: 150 } }); // prettier-ignore
+    const { facts } = await run({
+      levels: [level(), research(4), meta],
+      plugins: [...catalogue, second],
+      budget: { trials: 150 },
+    });
     const tested = ofType(facts, "turn", "research").filter((fact) => fact.tests === "takes-the-last");
     expect(tested.length).toBeGreaterThan(3);
     expect(tested.some((fact) => (fact.trials as Trial[]).length === 2)).toBe(true);
@@ -115,7 +132,9 @@ describe("a change on probation", () => {
     const { facts, end } = await run({ levels: [level(), research(10)], plugins: [standing], budget: { trials: 40 } });
     expect(end.levels.get("inner")?.evidence.get("standing")?.decision).toBe("revert");
     expect(pairsOf(facts)).toEqual([]);
-    expect(ofType(facts, "turn").filter((fact) => (fact.copied as string[] | undefined)?.includes("with")).length).toBeGreaterThan(3); // prettier-ignore
+    expect(
+      ofType(facts, "turn").filter((fact) => (fact.copied as string[] | undefined)?.includes("with")).length,
+    ).toBeGreaterThan(3);
   });
 
   it("is kept or dropped on its evidence, which goes on from segment to segment", async () => {
@@ -125,7 +144,9 @@ describe("a change on probation", () => {
       budget: { trials: 120 },
     });
     expect(end.levels.get("inner")?.inForce).toEqual(["best-of-2"]);
-    const evidence = ofType(facts, "pair").filter((fact) => fact.tests === "best-of-2").map((fact) => (fact.evidence as Evidence).pairs); // prettier-ignore
+    const evidence = ofType(facts, "pair")
+      .filter((fact) => fact.tests === "best-of-2")
+      .map((fact) => (fact.evidence as Evidence).pairs);
     const steps = [...new Set(evidence)];
     expect(steps).toEqual(steps.map((_, index) => index + 1));
     const verdicts = ofType(facts, "verdict", "research").map(
@@ -178,7 +199,11 @@ describe("a change on probation", () => {
       role: "mechanism",
       kinds: ["arm"],
       apply: (taps) =>
-        taps.propose("TURN", (draft) => ({ ...draft, by: "freezing", candidate: { of: "inner", policy: { frozen: ["a", "b", "c"] } } })), // prettier-ignore
+        taps.propose("TURN", (draft) => ({
+          ...draft,
+          by: "freezing",
+          candidate: { of: "inner", policy: { frozen: ["a", "b", "c"] } },
+        })),
     };
     const levels = [level(), outerLoop({ name: "policy", changes: "policy", every: 5, plugins: [freezing] })];
     const { facts } = await run({ levels, budget: { trials: 12 } });
@@ -193,7 +218,8 @@ const isEmptyChange = ({ policy: told, install, remove }: ArmChange): boolean =>
 describe("two changes on probation at once", () => {
   it("are each judged as if alone: planted effects are estimated without bias", async () => {
     // each turn's loss is a sum of planted effects and noise, so the truth of each change is known
-    const shift = (name: string, by: number): Plugin => shaper(name, (values) => ({ ...values, [by > 0 ? "a" : "b"]: Math.abs(by) })); // prettier-ignore
+    const shift = (name: string, by: number): Plugin =>
+      shaper(name, (values) => ({ ...values, [by > 0 ? "a" : "b"]: Math.abs(by) }));
     const planted = { helper: 0.3, harm: -0.2 };
     const effects: Record<string, number[]> = { helper: [], harm: [] };
     for (let seed = 0; seed < 24; seed++) {
@@ -212,8 +238,23 @@ describe("two changes on probation at once", () => {
             });
           }),
       };
-      const fresh: Plugin = { ...proposer, apply: (taps) => taps.propose("SOURCE", (draft, turn: Turn<TaskChange>) => ({ ...draft, candidate: { values: { ...step(turn), c: Number(turn.random().toPrecision(6)) } } })) }; // prettier-ignore
-      const never: Plugin = { ...selector, apply: (taps) => taps.select((_v, trial) => ({ decision: trial.id === 0 ? "keep" : "discard", estimate: { value: 10, se: 0, repeats: 1 }, reason: "" })) }; // prettier-ignore
+      const fresh: Plugin = {
+        ...proposer,
+        apply: (taps) =>
+          taps.propose("SOURCE", (draft, turn: Turn<TaskChange>) => ({
+            ...draft,
+            candidate: { values: { ...step(turn), c: Number(turn.random().toPrecision(6)) } },
+          })),
+      };
+      const never: Plugin = {
+        ...selector,
+        apply: (taps) =>
+          taps.select((_v, trial) => ({
+            decision: trial.id === 0 ? "keep" : "discard",
+            estimate: { value: 10, se: 0, repeats: 1 },
+            reason: "",
+          })),
+      };
       const undecided = (of: string, name: string) => ({
         ...outerLoop({ name: of, changes: "mechanisms" as const, every: of === "one" ? 40 : 1 }),
         judge: outerLoop().judge,

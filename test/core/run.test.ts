@@ -82,14 +82,21 @@ describe("a run", () => {
 
   it("ends in good order when every point of a finite space has been tried", async () => {
     const one = level({ fallback: () => undefined, start: () => ({ values: { a: 1 } }) });
-    const stuck: Plugin = { name: "stuck", contract: 1, apply: (taps) => taps.propose("SOURCE", (draft) => ({ ...draft, candidate: {} })) }; // prettier-ignore
+    const stuck: Plugin = {
+      name: "stuck",
+      contract: 1,
+      apply: (taps) => taps.propose("SOURCE", (draft) => ({ ...draft, candidate: {} })),
+    };
     const { end } = await run({ levels: [one], proposer: stuck });
     expect(end.reason).toBe("every point of the space has been tried");
   });
 
   it("stops with the reason when the baseline cannot be measured", async () => {
     const failing = answering(() => ({ status: "crashed", kind: "exit", reason: "exit code 3", seconds: 0 }));
-    await expect(run({ evaluator: failing })).rejects.toMatchObject({ code: "E_BASELINE_FAILED", details: { received: "exit code 3" } }); // prettier-ignore
+    await expect(run({ evaluator: failing })).rejects.toMatchObject({
+      code: "E_BASELINE_FAILED",
+      details: { received: "exit code 3" },
+    });
   });
 
   it("runs a lost trial again, charges it once, and gives up on the infrastructure after three losses", async () => {
@@ -119,7 +126,11 @@ describe("a run", () => {
     const { end } = await run({ selector: asking, budget: { trials: 6 } });
     const trials = [...(end.levels.get("inner")?.trials ?? [])];
     const repeats = trials.filter((trial) => trial.repeatOf !== undefined);
-    expect(repeats.map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([[0, 43], [0, 44], [4, 43]]); // prettier-ignore
+    expect(repeats.map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([
+      [0, 43],
+      [0, 44],
+      [4, 43],
+    ]);
     expect(end.levels.get("inner")?.budget.used).toBe(6);
     expect(trials).toHaveLength(1 + 2 + 6);
     expect(end.levels.get("inner")?.incumbent?.trial.id).not.toBe(4); // discarded by its repeat
@@ -146,7 +157,8 @@ describe("a run", () => {
     );
     expect(first.end.interrupted).toBe(true);
     const second = await run({ seed: "s", evaluator: interrupting, budget: { trials: 20 } }, { folder });
-    const finished = (facts: typeof second.facts) => lasting(ofType(facts, "verdict")).map((fact) => ({ ...(fact as object), n: 0, seen: 0 })); // prettier-ignore
+    const finished = (facts: typeof second.facts) =>
+      lasting(ofType(facts, "verdict")).map((fact) => ({ ...(fact as object), n: 0, seen: 0 }));
     expect(finished(second.facts)).toEqual(finished(undisturbed.facts));
   });
 

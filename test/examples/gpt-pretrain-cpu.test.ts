@@ -18,16 +18,34 @@ const shape = { depth: 2, aspectRatio: 16, headDim: 16, ropeBase: 10_000, qkScal
 const corpus = loadCorpus(new URL("corpus.txt", folder));
 
 const options = (extra: Partial<TrainingOptions> = {}): TrainingOptions => ({
-  totalBatchSize: 512, embeddingRate: 0.2, unembeddingRate: 0.004, matrixRate: 0.02, scalarRate: 0.5, weightDecay: 0.2, adamBetas: [0.8, 0.95], muonMomentum: 0.95,
-  warmupRatio: 0, warmdownRatio: 0.5, finalRateShare: 0, gradientClip: 0, shape: { ...shape, qkScale: 1 }, flopBudget: 2e9, timeBudgetSeconds: 0, seed: 42, ...extra,
-}); // prettier-ignore
+  totalBatchSize: 512,
+  embeddingRate: 0.2,
+  unembeddingRate: 0.004,
+  matrixRate: 0.02,
+  scalarRate: 0.5,
+  weightDecay: 0.2,
+  adamBetas: [0.8, 0.95],
+  muonMomentum: 0.95,
+  warmupRatio: 0,
+  warmdownRatio: 0.5,
+  finalRateShare: 0,
+  gradientClip: 0,
+  shape: { ...shape, qkScale: 1 },
+  flopBudget: 2e9,
+  timeBudgetSeconds: 0,
+  seed: 42,
+  ...extra,
+});
 
 describe("the model", () => {
   it("has gradients that agree with finite differences, in every tensor and scalar", () => {
     const random = generator(5);
     const model = new Model(new Kernels(), shape, corpus.vocabulary, 4, random);
     for (const { parameters, rows: r, columns, kind } of model.tensors)
-      if (kind !== "embedding") model.kernels.floats(parameters, r * columns).forEach((_, index, values) => (values[index] = (random() - 0.5) * 0.5)); // prettier-ignore
+      if (kind !== "embedding")
+        model.kernels
+          .floats(parameters, r * columns)
+          .forEach((_, index, values) => (values[index] = (random() - 0.5) * 0.5));
     accumulateGradients(model, corpus, model.tokens, random);
     const gradients = new Map(
       model.tensors.map((tensor) => [
@@ -57,7 +75,10 @@ describe("the model", () => {
       const measured = slope((value) => (values[largest] = value), values[largest] as number, 5e-3);
       expect(Math.abs(measured / (gradient[largest] as number) - 1), tensor.name).toBeLessThan(0.03);
     }
-    const scalars = [[model.residualMix, model.residualMixGradient], [model.embeddingMix, model.embeddingMixGradient]] as const; // prettier-ignore
+    const scalars = [
+      [model.residualMix, model.residualMixGradient],
+      [model.embeddingMix, model.embeddingMixGradient],
+    ] as const;
     for (const [values, gradient] of scalars)
       for (let layer = 0; layer < shape.depth; layer++) {
         const measured = slope((value) => (values[layer] = value), values[layer] as number, 1e-2);
@@ -84,9 +105,15 @@ describe("the model", () => {
         }
     };
     kernels.multiply(m, n, k, rows(a, k), rows(b, n), c, n);
-    check((i, p) => A[i * k + p] as number, (p, j) => B[p * n + j] as number); // prettier-ignore
+    check(
+      (i, p) => A[i * k + p] as number,
+      (p, j) => B[p * n + j] as number,
+    );
     kernels.multiply(m, n, k, transposed(rows(a, m)), transposed(rows(b, k)), c, n);
-    check((i, p) => A[p * m + i] as number, (p, j) => B[j * k + p] as number); // prettier-ignore
+    check(
+      (i, p) => A[p * m + i] as number,
+      (p, j) => B[j * k + p] as number,
+    );
     expect(() => kernels.multiply(m, 12, k, rows(a, k), rows(b, 12), c, 12)).toThrow("multiple of 8");
   });
 
@@ -141,13 +168,22 @@ describe("a training", () => {
   });
 
   it("has a space whose defaults are its constants", () => {
-    const constants = Object.fromEntries(findConstants(readFileSync(new URL("train.ts", folder), "utf8"), "typescript").map(({ name, value }) => [name, value])); // prettier-ignore
+    const constants = Object.fromEntries(
+      findConstants(readFileSync(new URL("train.ts", folder), "utf8"), "typescript").map(({ name, value }) => [
+        name,
+        value,
+      ]),
+    );
     for (const [name, value] of Object.entries({ ...defaults(space), ...defaults(wideSpace) }))
       expect([name, constants[name]]).toEqual([name, value]);
   });
 
   it("has kernels that are what their source compiles to", () => {
-    const told = execFileSync(process.execPath, ["--no-warnings", new URL("build-kernels.ts", folder).pathname, "--check"], { encoding: "utf8" }); // prettier-ignore
+    const told = execFileSync(
+      process.execPath,
+      ["--no-warnings", new URL("build-kernels.ts", folder).pathname, "--check"],
+      { encoding: "utf8" },
+    );
     expect(told).toContain("is what kernels.as.ts compiles to");
   }, 60_000);
 });

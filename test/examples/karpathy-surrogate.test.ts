@@ -5,7 +5,9 @@ import measure, { predict } from "../../examples/karpathy-surrogate/objective.ts
 import { space } from "../../examples/karpathy-surrogate/space.ts";
 import { defaults, sample, streamOf, violation } from "../../kit/index.ts";
 
-const vectors = JSON.parse(readFileSync(new URL("../../examples/karpathy-surrogate/vectors.json", import.meta.url), "utf8")) as { config: Values; speed: number; bpb: number; crashProb: number; memGiB: number; noiseSd: number }[]; // prettier-ignore
+const vectors = JSON.parse(
+  readFileSync(new URL("../../examples/karpathy-surrogate/vectors.json", import.meta.url), "utf8"),
+) as { config: Values; speed: number; bpb: number; crashProb: number; memGiB: number; noiseSd: number }[];
 
 it("the surrogate gives its 200 vectors to 1e-6", () => {
   expect(vectors).toHaveLength(200);
@@ -17,7 +19,6 @@ it("the surrogate gives its 200 vectors to 1e-6", () => {
       [told.memoryGib, memGiB],
       [told.noiseSd, noiseSd],
     ] as const)
-      // prettier-ignore
       expect(Math.abs(is - wanted)).toBeLessThan(1e-6);
   }
 });

@@ -11,7 +11,11 @@ const copy = (): string => {
   cpSync(join(root, "examples/recorded-run"), folder, { recursive: true });
   return folder;
 };
-const bilevel = (folder: string, ...args: string[]) => spawnSync(process.execPath, ["--no-warnings", join(root, "cli/bilevel.js"), "run", "-C", folder, ...args], { encoding: "utf8", env: { PATH: process.env.PATH } }); // prettier-ignore
+const bilevel = (folder: string, ...args: string[]) =>
+  spawnSync(process.execPath, ["--no-warnings", join(root, "cli/bilevel.js"), "run", "-C", folder, ...args], {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH },
+  });
 
 describe("the recorded run", () => {
   it("says who answered", () => {
@@ -24,7 +28,9 @@ describe("the recorded run", () => {
     const { status, stdout, stderr } = bilevel(folder, "--replay", "llm.jsonl", "--name", "one");
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("mechanisms: 2 written, 1 admitted, 1 live");
-    expect(stdout).toMatch(/the model was asked \d+ times \(explore 1, critique 1, specify 1, generate 2, policy 1, proposal \d+\)\n/); // prettier-ignore
+    expect(stdout).toMatch(
+      /the model was asked \d+ times \(explore 1, critique 1, specify 1, generate 2, policy 1, proposal \d+\)\n/,
+    );
     expect(bilevel(folder, "--replay-sequence", "llm.jsonl", "--name", "two").status).toBe(0);
     const facts = (name: string) => lasting(readJournal(join(folder, ".bilevel", name, "journal.jsonl")).facts);
     expect(facts("two")).toEqual(facts("one"));

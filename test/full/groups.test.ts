@@ -11,9 +11,13 @@ const trials = 300;
 const catalogue = [bestOfTwo, placebo, worstOfTwo, inert];
 
 const groups: Record<string, () => Level[]> = {
-  C: () => [level(), outerLoop({ name: "policy", changes: "policy", every: 5 }), outerLoop({ name: "research", changes: "mechanisms", every: 2 })],
+  C: () => [
+    level(),
+    outerLoop({ name: "policy", changes: "policy", every: 5 }),
+    outerLoop({ name: "research", changes: "mechanisms", every: 2 }),
+  ],
   D: () => [level(), outerLoop({ name: "research", changes: "mechanisms", every: 10 })],
-}; // prettier-ignore
+};
 
 describe(`over ${seeds} seeds of ${trials} trials, with a good, a placebo, a harmful and an inert mechanism in the catalogue`, () => {
   for (const [name, levels] of Object.entries(groups))
@@ -21,7 +25,15 @@ describe(`over ${seeds} seeds of ${trials} trials, with a good, a placebo, a har
       const inForce: Record<string, number> = {};
       for (let seed = 0; seed < seeds; seed++) {
         const folder = emptyFolder();
-        const config = { objective, space, evaluator: evaluator(0.01, `s${seed}`), levels: levels(), plugins: catalogue, budget: { trials }, seed: `s${seed}` }; // prettier-ignore
+        const config = {
+          objective,
+          space,
+          evaluator: evaluator(0.01, `s${seed}`),
+          levels: levels(),
+          plugins: catalogue,
+          budget: { trials },
+          seed: `s${seed}`,
+        };
         const { levels: views } = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), folder);
         for (const mechanism of views.get("inner")?.inForce ?? []) inForce[mechanism] = (inForce[mechanism] ?? 0) + 1;
       }

@@ -1,6 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cholesky, expectedImprovement, gaussianProcess, leastSquares, multiply, normal, normalShare, solve, streamOf, transpose } from "../../kit/index.ts"; // prettier-ignore
+import {
+  cholesky,
+  expectedImprovement,
+  gaussianProcess,
+  leastSquares,
+  multiply,
+  normal,
+  normalShare,
+  solve,
+  streamOf,
+  transpose,
+} from "../../kit/index.ts";
 
 const size = 5;
 /** Symmetric and positive definite: a aᵀ + 1. */
@@ -8,7 +19,7 @@ const definite = fc
   .array(fc.array(fc.integer({ min: -8, max: 8 }), { minLength: size, maxLength: size }), {
     minLength: size,
     maxLength: size,
-  }) // prettier-ignore
+  })
   .map((a) => multiply(a, transpose(a)).map((row, i) => row.map((value, j) => value + (i === j ? 1 : 0))));
 const vector = fc.array(fc.integer({ min: -9, max: 9 }), { minLength: size, maxLength: size });
 
@@ -26,19 +37,35 @@ describe("linear algebra", () => {
   it("solves equations", () =>
     fc.assert(
       fc.property(definite, vector, (a, x) => {
-        const b = multiply(a, x.map((value) => [value])).map(([value]) => value ?? NaN); // prettier-ignore
+        const b = multiply(
+          a,
+          x.map((value) => [value]),
+        ).map(([value]) => value ?? NaN);
         solve(a, b).forEach((value, i) => expect(value).toBeCloseTo(x[i] ?? NaN, 5));
       }),
     ));
 
   it("finds a plane through points on it", () => {
-    const rows = [[1, 0, 1], [1, 1, 0], [1, 2, 5], [1, 3, -1]]; // prettier-ignore
-    const fitted = leastSquares(rows, rows.map(([a = 0, b = 0, c = 0]) => 2 * a - b + 0.5 * c)); // prettier-ignore
+    const rows = [
+      [1, 0, 1],
+      [1, 1, 0],
+      [1, 2, 5],
+      [1, 3, -1],
+    ];
+    const fitted = leastSquares(
+      rows,
+      rows.map(([a = 0, b = 0, c = 0]) => 2 * a - b + 0.5 * c),
+    );
     expect(fitted.map((value) => Number(value.toFixed(6)))).toEqual([2, -1, 0.5]);
   });
 
   it("says so where a matrix is not positive definite", () => {
-    expect(() => cholesky([[1, 2], [2, 1]])).toThrow(/not positive definite/); // prettier-ignore
+    expect(() =>
+      cholesky([
+        [1, 2],
+        [2, 1],
+      ]),
+    ).toThrow(/not positive definite/);
   });
 });
 
@@ -61,14 +88,23 @@ describe("a Gaussian process", () => {
     const process = gaussianProcess(corner, corner.map(truth));
     expect(process.predict([1, 1]).sd).toBeGreaterThan(5 * process.predict([0.1, 0.1]).sd);
     const noise = streamOf("noise");
-    const noisy = gaussianProcess(points, points.map((point) => truth(point) + 0.3 * normal(noise)), { noises: [1e-6, 0.1] }); // prettier-ignore
+    const noisy = gaussianProcess(
+      points,
+      points.map((point) => truth(point) + 0.3 * normal(noise)),
+      { noises: [1e-6, 0.1] },
+    );
     expect(noisy.noise).toBe(0.1);
   });
 
   it("takes 2 to 128 points", () => {
     expect(() => gaussianProcess([[0]], [1])).toThrow(RangeError);
     const many = Array.from({ length: 129 }, (_, i) => [i / 129]);
-    expect(() => gaussianProcess(many, many.map(() => 1))).toThrow(/128/); // prettier-ignore
+    expect(() =>
+      gaussianProcess(
+        many,
+        many.map(() => 1),
+      ),
+    ).toThrow(/128/);
   });
 
   it("values an improvement as published: half of it where it is even", () => {

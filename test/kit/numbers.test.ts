@@ -1,5 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { hashOf, latinHypercube, mean, median, normal, normalQuantile, orthogonalArray, quantile, sobol, streamOf, studentT, variance } from "../../kit/index.ts"; // prettier-ignore
+import {
+  hashOf,
+  latinHypercube,
+  mean,
+  median,
+  normal,
+  normalQuantile,
+  orthogonalArray,
+  quantile,
+  sobol,
+  streamOf,
+  studentT,
+  variance,
+} from "../../kit/index.ts";
 
 describe("random numbers", () => {
   it("are a function of their key", () => {
@@ -30,7 +43,18 @@ describe("random numbers", () => {
 
 describe("statistics against published tables", () => {
   it("Student's t", () => {
-    const table: [share: number, freedom: number, value: number][] = [[0.975, 1, 12.706], [0.975, 2, 4.303], [0.975, 3, 3.182], [0.95, 5, 2.015], [0.975, 10, 2.228], [0.9, 2, 1.886], [0.75, 2, 0.816], [0.75, 10, 0.7], [0.995, 30, 2.75], [0.975, 120, 1.98]]; // prettier-ignore
+    const table: [share: number, freedom: number, value: number][] = [
+      [0.975, 1, 12.706],
+      [0.975, 2, 4.303],
+      [0.975, 3, 3.182],
+      [0.95, 5, 2.015],
+      [0.975, 10, 2.228],
+      [0.9, 2, 1.886],
+      [0.75, 2, 0.816],
+      [0.75, 10, 0.7],
+      [0.995, 30, 2.75],
+      [0.975, 120, 1.98],
+    ];
     for (const [share, freedom, value] of table)
       expect(Math.abs(studentT(share, freedom) - value)).toBeLessThan(1.2e-3);
     expect(studentT(0.025, 10)).toBeCloseTo(-2.228, 3);
@@ -44,7 +68,6 @@ describe("statistics against published tables", () => {
       [0.01, -2.326348],
       [0.841345, 1],
     ] as const)
-      // prettier-ignore
       expect(normalQuantile(share)).toBeCloseTo(value, 5);
   });
 
@@ -57,7 +80,16 @@ describe("statistics against published tables", () => {
 
 describe("designs", () => {
   it("Sobol points begin as published", () => {
-    const published = [[0, 0, 0], [0.5, 0.5, 0.5], [0.75, 0.25, 0.25], [0.25, 0.75, 0.75], [0.375, 0.375, 0.625], [0.875, 0.875, 0.125], [0.625, 0.125, 0.875], [0.125, 0.625, 0.375]]; // prettier-ignore
+    const published = [
+      [0, 0, 0],
+      [0.5, 0.5, 0.5],
+      [0.75, 0.25, 0.25],
+      [0.25, 0.75, 0.75],
+      [0.375, 0.375, 0.625],
+      [0.875, 0.875, 0.125],
+      [0.625, 0.125, 0.875],
+      [0.125, 0.625, 0.375],
+    ];
     expect(published.map((_, index) => sobol(index, 3))).toEqual(published);
   });
 
@@ -80,7 +112,19 @@ describe("designs", () => {
   });
 
   it("orthogonal arrays have the rows and columns of Taguchi's and strength 2", () => {
-    const arrays: [factors: number, levels: 2 | 3 | 4 | 5, rows: number][] = [[3, 2, 4], [7, 2, 8], [11, 2, 12], [15, 2, 16], [19, 2, 20], [23, 2, 24], [31, 2, 32], [4, 3, 9], [13, 3, 27], [5, 4, 16], [6, 5, 25]]; // prettier-ignore
+    const arrays: [factors: number, levels: 2 | 3 | 4 | 5, rows: number][] = [
+      [3, 2, 4],
+      [7, 2, 8],
+      [11, 2, 12],
+      [15, 2, 16],
+      [19, 2, 20],
+      [23, 2, 24],
+      [31, 2, 32],
+      [4, 3, 9],
+      [13, 3, 27],
+      [5, 4, 16],
+      [6, 5, 25],
+    ];
     for (const [factors, levels, rows] of arrays) {
       const array = orthogonalArray(factors, levels);
       expect([array.length, array[0]?.length]).toEqual([rows, factors]);
@@ -95,9 +139,15 @@ describe("designs", () => {
   });
 
   it("L8 and L9 are the published ones up to names of levels and columns", () => {
-    const L9 = ["1111", "1222", "1333", "2123", "2231", "2312", "3132", "3213", "3321"].map((row) => row.split("").map((level) => Number(level) - 1)); // prettier-ignore
+    const L9 = ["1111", "1222", "1333", "2123", "2231", "2312", "3132", "3213", "3321"].map((row) =>
+      row.split("").map((level) => Number(level) - 1),
+    );
     const built = orthogonalArray(4, 3);
-    const shapeOf = (array: number[][]) => array.map((row, i) => array.slice(i + 1).map((other) => row.filter((level, at) => level === other[at]).length)).flat().sort(); // prettier-ignore
+    const shapeOf = (array: number[][]) =>
+      array
+        .map((row, i) => array.slice(i + 1).map((other) => row.filter((level, at) => level === other[at]).length))
+        .flat()
+        .sort();
     expect(shapeOf(built)).toEqual(shapeOf(L9)); // any two rows agree in exactly one column
     expect(new Set(shapeOf(orthogonalArray(7, 2)))).toEqual(new Set([3])); // of L8 in exactly three
   });

@@ -1,18 +1,50 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { complete, decode, defaults, distance, encode, enumerate, isActive, localMove, pointCount, sample, streamOf, valuesKey, violation, type Domain, type Space } from "../../kit/index.ts"; // prettier-ignore
+import {
+  complete,
+  decode,
+  defaults,
+  distance,
+  encode,
+  enumerate,
+  isActive,
+  localMove,
+  pointCount,
+  sample,
+  streamOf,
+  valuesKey,
+  violation,
+  type Domain,
+  type Space,
+} from "../../kit/index.ts";
 
-const number = fc.tuple(fc.integer({ min: -50, max: 50 }), fc.integer({ min: 1, max: 100 })).map(([min, width]) => ({ min, max: min + width })); // prettier-ignore
+const number = fc
+  .tuple(fc.integer({ min: -50, max: 50 }), fc.integer({ min: 1, max: 100 }))
+  .map(([min, width]) => ({ min, max: min + width }));
 const domain: fc.Arbitrary<Domain> = fc.oneof(
   number.map((ends) => ({ type: "float" as const, ...ends })),
-  fc.integer({ min: 1, max: 60 }).map((exponent) => ({ type: "float" as const, min: 1e-3, max: 1e-3 * 1.2 ** exponent, scale: "log" as const })),
+  fc
+    .integer({ min: 1, max: 60 })
+    .map((exponent) => ({ type: "float" as const, min: 1e-3, max: 1e-3 * 1.2 ** exponent, scale: "log" as const })),
   number.map((ends) => ({ type: "int" as const, ...ends })),
-  fc.integer({ min: 1, max: 8 }).map((power) => ({ type: "int" as const, min: 2, max: 2 * 2 ** power, scale: "pow2" as const })),
+  fc
+    .integer({ min: 1, max: 8 })
+    .map((power) => ({ type: "int" as const, min: 2, max: 2 * 2 ** power, scale: "pow2" as const })),
   fc.constant({ type: "bool" as const }),
-  fc.uniqueArray(fc.string({ maxLength: 4 }), { minLength: 2, maxLength: 5 }).map((values) => ({ type: "choice" as const, values })),
-  fc.constant({ type: "tuple" as const, items: [{ type: "float" as const, min: 0, max: 1 }, { type: "int" as const, min: 0, max: 9 }] }),
-); // prettier-ignore
-const space: fc.Arbitrary<Space> = fc.array(domain, { minLength: 1, maxLength: 6 }).map((domains) => ({ parameters: Object.fromEntries(domains.map((one, index) => [`p${index}`, one])) })); // prettier-ignore
+  fc
+    .uniqueArray(fc.string({ maxLength: 4 }), { minLength: 2, maxLength: 5 })
+    .map((values) => ({ type: "choice" as const, values })),
+  fc.constant({
+    type: "tuple" as const,
+    items: [
+      { type: "float" as const, min: 0, max: 1 },
+      { type: "int" as const, min: 0, max: 9 },
+    ],
+  }),
+);
+const space: fc.Arbitrary<Space> = fc
+  .array(domain, { minLength: 1, maxLength: 6 })
+  .map((domains) => ({ parameters: Object.fromEntries(domains.map((one, index) => [`p${index}`, one])) }));
 
 describe("any space", () => {
   it("has legal defaults, and samples and moves that are legal", () =>
@@ -51,7 +83,14 @@ describe("any space", () => {
 
 describe("a local move", () => {
   it("leaves frozen parameters alone and differs from its parent nearly always", () => {
-    const of: Space = { parameters: { a: { type: "int", min: 0, max: 9 }, b: { type: "bool" }, c: { type: "choice", values: ["x", "y"] }, d: { type: "float", min: 0, max: 1 } } }; // prettier-ignore
+    const of: Space = {
+      parameters: {
+        a: { type: "int", min: 0, max: 9 },
+        b: { type: "bool" },
+        c: { type: "choice", values: ["x", "y"] },
+        d: { type: "float", min: 0, max: 1 },
+      },
+    };
     const random = streamOf("moves");
     const from = { a: 4, b: true, c: "x", d: 0.5 };
     const moves = Array.from({ length: 200 }, () => localMove(of, from, random, { step: 0.12, frozen: ["b"] }));
@@ -92,11 +131,26 @@ describe("conditions and constraints", () => {
     expect(violation(of, { ...base, batch: 72 })).toBe("batch is 72: 8 to 64 is allowed");
     expect(violation(of, { optimizer: "adam" })).toBe("batch has no value");
     expect(violation(of, { ...base, lr: 1 })).toBe("lr is not a parameter");
-    expect(violation({ parameters: {}, constraints: [() => { throw new Error("oops"); }] }, {})).toBe("a constraint failed: oops"); // prettier-ignore
+    expect(
+      violation(
+        {
+          parameters: {},
+          constraints: [
+            () => {
+              throw new Error("oops");
+            },
+          ],
+        },
+        {},
+      ),
+    ).toBe("a constraint failed: oops");
   });
 
   it("a finite space is enumerated, each legal point once", () => {
-    const finite: Space = { ...of, parameters: { ...of.parameters, momentum: { type: "choice", values: [0.5, 0.9], when: { optimizer: ["sgd"] } } } }; // prettier-ignore
+    const finite: Space = {
+      ...of,
+      parameters: { ...of.parameters, momentum: { type: "choice", values: [0.5, 0.9], when: { optimizer: ["sgd"] } } },
+    };
     const points = [...enumerate(finite)];
     expect(points).toHaveLength(7 * (1 + 1 + 2)); // adam; sgd with 0.5; sgd with 0.9, two ways; seven batches below 64
     expect(points.length).toBeLessThanOrEqual(pointCount(finite));

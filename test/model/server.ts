@@ -16,7 +16,10 @@ interface Context {
 }
 type Session = new (options: object) => { prompt(text: string, options: object): Promise<string> };
 
-const module = (await import(pathToFileURL(join(folder, "node_modules/node-llama-cpp/dist/index.js")).href)) as { getLlama(options: object): Promise<Llama>; LlamaChatSession: Session }; // prettier-ignore
+const module = (await import(pathToFileURL(join(folder, "node_modules/node-llama-cpp/dist/index.js")).href)) as {
+  getLlama(options: object): Promise<Llama>;
+  LlamaChatSession: Session;
+};
 const llama = await module.getLlama({ gpu: false, build: "never", logLevel: "error" });
 const model = await llama.loadModel({ modelPath: file });
 
@@ -33,7 +36,10 @@ async function answer({ messages, max_tokens: maxTokens = 400, response_format: 
     const session = new module.LlamaChatSession({ contextSequence: context.getSequence(), systemPrompt: system });
     const schema = format?.json_schema?.schema;
     const grammar = schema ? { grammar: await llama.createGrammarForJsonSchema(schema) } : {};
-    const text = messages.filter(({ role }) => role !== "system").map(({ role, content }) => (role === "user" ? content : `You answered: ${content}`)).join("\n\n"); // prettier-ignore
+    const text = messages
+      .filter(({ role }) => role !== "system")
+      .map(({ role, content }) => (role === "user" ? content : `You answered: ${content}`))
+      .join("\n\n");
     return await session.prompt(text, { maxTokens: Math.min(maxTokens, 400), temperature: 0.7, ...grammar });
   } finally {
     await context.dispose();
@@ -53,10 +59,18 @@ const server = createServer((request, response) => {
     last = last.then(async () => {
       try {
         const content = await answer(body);
-        send(200, { id: "x", object: "chat.completion", created: 0, model: "local", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content } }] }); // prettier-ignore
+        send(200, {
+          id: "x",
+          object: "chat.completion",
+          created: 0,
+          model: "local",
+          choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content } }],
+        });
       } catch (error) {
         const message = String(error);
-        send(/schema|grammar/i.test(message) ? 400 : 500, { error: { message: /schema|grammar/i.test(message) ? `response_format json_schema: ${message}` : message } }); // prettier-ignore
+        send(/schema|grammar/i.test(message) ? 400 : 500, {
+          error: { message: /schema|grammar/i.test(message) ? `response_format json_schema: ${message}` : message },
+        });
       }
     });
   });

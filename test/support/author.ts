@@ -3,7 +3,8 @@ import type { ArmChange, Plugin, Turn } from "../../core/index.ts";
 import { changeId } from "../../core/index.ts";
 
 /** The code of one of the sound mechanisms. */
-export const sound = (name: string): string => readFileSync(new URL(`../plugins/sandbox/sound/${name}.ts`, import.meta.url), "utf8"); // prettier-ignore
+export const sound = (name: string): string =>
+  readFileSync(new URL(`../plugins/sandbox/sound/${name}.ts`, import.meta.url), "utf8");
 
 /** Writes these files for a research level, one after the other, each once the one before it is decided; a refused file is not written again. */
 export const author = (files: readonly string[]): Plugin => ({
@@ -18,14 +19,24 @@ export const author = (files: readonly string[]): Plugin => ({
       const of = innermost(target);
       const tried = [...view.trials].map(({ candidate }) => candidate);
       const isOpen = (change: ArmChange): boolean =>
-        !!change.install && !of.evidence.get(changeId(change))?.decision && !of.inForce.includes(changeId(change)) && !of.struck.includes(changeId(change)); // prettier-ignore
+        !!change.install &&
+        !of.evidence.get(changeId(change))?.decision &&
+        !of.inForce.includes(changeId(change)) &&
+        !of.struck.includes(changeId(change));
       if (tried.some(isOpen)) return undefined;
-      const written = [...tried, ...turn.refused.map(({ candidate }) => candidate as ArmChange)].flatMap(({ install }) => (install?.from === "code" ? [install.code] : [])); // prettier-ignore
+      const written = [...tried, ...turn.refused.map(({ candidate }) => candidate as ArmChange)].flatMap(
+        ({ install }) => (install?.from === "code" ? [install.code] : []),
+      );
       const code = files.find((one) => !written.includes(one));
       if (code === undefined) return undefined;
-      return { ...draft, by: "scripted-author", candidate: { of: of.level, install: { from: "code", name: "written", code, idea: "from a script" } } }; // prettier-ignore
+      return {
+        ...draft,
+        by: "scripted-author",
+        candidate: { of: of.level, install: { from: "code", name: "written", code, idea: "from a script" } },
+      };
     });
   },
 });
 
-const innermost = (view: NonNullable<Turn<ArmChange>["view"]["below"]>): typeof view => view.below ? innermost(view.below) : view; // prettier-ignore
+const innermost = (view: NonNullable<Turn<ArmChange>["view"]["below"]>): typeof view =>
+  view.below ? innermost(view.below) : view;

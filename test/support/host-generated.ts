@@ -44,4 +44,7 @@ const slow: Plugin = {
 /** host-generated.ts FOLDER TRIALS: that run in a process of its own, to be killed. */
 const [, program, folder, trials] = process.argv;
 if (program?.endsWith("host-generated.ts") && folder)
-  await execute(resolveConfig(generatedConfig(Number(trials), { evaluator: slow }), join(folder, "bilevel.config.ts")), folder); // prettier-ignore
+  await execute(
+    resolveConfig(generatedConfig(Number(trials), { evaluator: slow }), join(folder, "bilevel.config.ts")),
+    folder,
+  );

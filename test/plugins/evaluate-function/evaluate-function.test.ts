@@ -43,11 +43,16 @@ for (const thread of [true, false])
     `a function as the objective, ${thread ? "in worker threads" : "in this thread"}`,
     { timeout: 10_000 },
     () => {
-      const second = async (body: string, options: EvaluateFunctionOptions = {}, config: Partial<Config> = {}) => (await outcomes(inTrial(body), { thread, ...options }, config))[1]; // prettier-ignore
+      const second = async (body: string, options: EvaluateFunctionOptions = {}, config: Partial<Config> = {}) =>
+        (await outcomes(inTrial(body), { thread, ...options }, config))[1];
 
       it("gives the metric, or metrics by name, and gets values and seed", async () => {
         expect(await second("return X / 2")).toMatchObject({ status: "measured", metric: 0.5, metrics: { loss: 0.5 } });
-        expect(await second("return { loss: context.seed, size: 3 }")).toMatchObject({ status: "measured", metric: 42, metrics: { loss: 42, size: 3 } }); // prettier-ignore
+        expect(await second("return { loss: context.seed, size: 3 }")).toMatchObject({
+          status: "measured",
+          metric: 42,
+          metrics: { loss: 42, size: 3 },
+        });
       });
 
       it("that throws, or gives no finite metric, is a crash with its reason", async () => {
@@ -66,12 +71,24 @@ for (const thread of [true, false])
           kind: "no-metric",
           reason: "it returned no loss",
         });
-        expect(await second("return")).toMatchObject({ status: "crashed", kind: "no-metric", reason: "it returned undefined, not a number or metrics by name" }); // prettier-ignore
+        expect(await second("return")).toMatchObject({
+          status: "crashed",
+          kind: "no-metric",
+          reason: "it returned undefined, not a number or metrics by name",
+        });
       });
 
       it("tells intermediate values", async () => {
         const seen: number[][] = [];
-        const watching: Plugin = { name: "watching", contract: 1, apply: (taps) => taps.progress((_trial, points) => { seen.push(points.map(({ value }) => value)); return undefined; }) }; // prettier-ignore
+        const watching: Plugin = {
+          name: "watching",
+          contract: 1,
+          apply: (taps) =>
+            taps.progress((_trial, points) => {
+              seen.push(points.map(({ value }) => value));
+              return undefined;
+            }),
+        };
         await second(
           "context.report(1, 5); context.report(2, 4); return 1",
           {},
@@ -96,9 +113,20 @@ describe("in worker threads", { timeout: 10_000 }, () => {
 
   it("a trial is stopped early, diverged or ended by its own exit, and the next one runs", async () => {
     const stopping: Plugin = { name: "stopping", contract: 1, apply: (taps) => taps.progress(() => "stop") };
-    const [, pruned] = await outcomes(inTrial("context.report(1, 5); await new Promise(() => setInterval(() => {}, 1000))"), {}, { levels: [innerLoop({ plugins: [stopping] })] }); // prettier-ignore
+    const [, pruned] = await outcomes(
+      inTrial("context.report(1, 5); await new Promise(() => setInterval(() => {}, 1000))"),
+      {},
+      { levels: [innerLoop({ plugins: [stopping] })] },
+    );
     expect(pruned).toMatchObject({ status: "pruned" });
-    const [, diverged, gone, after] = await outcomes(inTrial("if (X === 1) { context.report(1, NaN); await new Promise(() => setInterval(() => {}, 1000)); } if (X === 2) process.exit(3); return 0.5"), {}, {}, 3); // prettier-ignore
+    const [, diverged, gone, after] = await outcomes(
+      inTrial(
+        "if (X === 1) { context.report(1, NaN); await new Promise(() => setInterval(() => {}, 1000)); } if (X === 2) process.exit(3); return 0.5",
+      ),
+      {},
+      {},
+      3,
+    );
     expect(diverged).toMatchObject({ status: "crashed", kind: "diverged" });
     expect(gone).toMatchObject({ status: "crashed", kind: "exit", reason: "its thread ended by itself with code 3" });
     expect(after).toMatchObject({ status: "measured" });
@@ -114,10 +142,18 @@ describe("in worker threads", { timeout: 10_000 }, () => {
 });
 
 it("what cannot be loaded is refused before anything runs", async () => {
-  await expect(outcomes("export default 3")).rejects.toMatchObject({ code: "E_OPTIONS_INVALID", message: "the module has no function default" }); // prettier-ignore
+  await expect(outcomes("export default 3")).rejects.toMatchObject({
+    code: "E_OPTIONS_INVALID",
+    message: "the module has no function default",
+  });
   await expect(outcomes("export const x = 1", { module: "./nowhere.mjs" })).rejects.toMatchObject({
     code: "E_OPTIONS_INVALID",
   });
-  await expect(outcomes("", { module: undefined })).rejects.toMatchObject({ code: "E_OPTIONS_INVALID", message: "evaluateFunction() has no function" }); // prettier-ignore
-  await expect(outcomes("", { function: () => 1 })).rejects.toMatchObject({ message: "a function itself cannot go into another thread" }); // prettier-ignore
+  await expect(outcomes("", { module: undefined })).rejects.toMatchObject({
+    code: "E_OPTIONS_INVALID",
+    message: "evaluateFunction() has no function",
+  });
+  await expect(outcomes("", { function: () => 1 })).rejects.toMatchObject({
+    message: "a function itself cannot go into another thread",
+  });
 });

@@ -20,16 +20,32 @@ const isRunning = (pid: number): boolean => {
 
 describe("a bad trial has a status and a reason of its own, and the run goes on", () => {
   const cases: Record<string, [source: string, kind: string, reason: RegExp]> = {
-    "exit code 1": ["console.error('ValueError: bad batch'); process.exit(1)", "exit", /^exit code 1: ValueError: bad batch$/],
-    "killed by a signal": ["process.kill(process.pid, 'SIGSEGV'); setTimeout(() => {}, 1e5)", "signal", /^ended by SIGSEGV/],
+    "exit code 1": [
+      "console.error('ValueError: bad batch'); process.exit(1)",
+      "exit",
+      /^exit code 1: ValueError: bad batch$/,
+    ],
+    "killed by a signal": [
+      "process.kill(process.pid, 'SIGSEGV'); setTimeout(() => {}, 1e5)",
+      "signal",
+      /^ended by SIGSEGV/,
+    ],
     "no metric": ["console.log('done')", "no-metric", /^it ended well but printed no loss: done$/],
     NaN: ["console.log('loss: NaN')", "diverged", /^loss is NaN$/],
     Infinity: ["console.log('loss: inf')", "diverged", /^loss is Infinity$/],
     "metric twice": ["console.log('loss: 1\\nloss: 2')", "no-metric", /^loss was printed twice, as 1 and as 2$/],
-    "out of memory": ["console.log('torch.OutOfMemoryError: CUDA out of memory.'); process.exit(1)", "oom", /CUDA out of memory/],
+    "out of memory": [
+      "console.log('torch.OutOfMemoryError: CUDA out of memory.'); process.exit(1)",
+      "oom",
+      /CUDA out of memory/,
+    ],
     diverged: ["console.log('FAIL: loss diverged at step 3'); process.exit(1)", "diverged", /FAIL: loss diverged/],
-    "NaN in progress": ["console.log('progress 1 0.5\\nprogress 2 nan'); setTimeout(() => {}, 1e5)", "diverged", /^an intermediate value was not a finite number$/],
-  }; // prettier-ignore
+    "NaN in progress": [
+      "console.log('progress 1 0.5\\nprogress 2 nan'); setTimeout(() => {}, 1e5)",
+      "diverged",
+      /^an intermediate value was not a finite number$/,
+    ],
+  };
   for (const [name, [source, kind, reason]] of Object.entries(cases))
     it(name, async () => {
       const { outcome } = await bad(source);
@@ -37,25 +53,42 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
     });
 
   it("a megabyte on one line and binary output do no harm", async () => {
-    const { outcome } = await bad("process.stdout.write('y'.repeat(1 << 20) + '\\n'); process.stdout.write(Buffer.from([0, 255, 254, 10])); console.log('loss: 0.5')"); // prettier-ignore
+    const { outcome } = await bad(
+      "process.stdout.write('y'.repeat(1 << 20) + '\\n'); process.stdout.write(Buffer.from([0, 255, 254, 10])); console.log('loss: 0.5')",
+    );
     expect(outcome).toMatchObject({ status: "measured", metric: 0.5 });
   });
 
   it("a child that ignores SIGTERM is over its limit, and gone", async () => {
-    const { outcome, folder } = await bad("process.on('SIGTERM', () => {}); require('fs').writeFileSync('../pid', String(process.pid)); setInterval(() => {}, 1000)", { options: { limitSeconds: 0.6 } }); // prettier-ignore
-    expect(outcome).toMatchObject({ status: "crashed", kind: "timeout", reason: expect.stringContaining("over the time limit") as string }); // prettier-ignore
+    const { outcome, folder } = await bad(
+      "process.on('SIGTERM', () => {}); require('fs').writeFileSync('../pid', String(process.pid)); setInterval(() => {}, 1000)",
+      { options: { limitSeconds: 0.6 } },
+    );
+    expect(outcome).toMatchObject({
+      status: "crashed",
+      kind: "timeout",
+      reason: expect.stringContaining("over the time limit") as string,
+    });
     expect(isRunning(Number(readFileSync(join(folder, "trials", "1", "pid"), "utf8")))).toBe(false);
   });
 
   it("a grandchild left behind in a session of its own is ended with the trial", async () => {
-    const { outcome, folder } = await bad("const child = require('child_process').spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }); child.unref(); require('fs').writeFileSync('../pid', String(child.pid)); console.log('loss: 0.5')"); // prettier-ignore
+    const { outcome, folder } = await bad(
+      "const child = require('child_process').spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }); child.unref(); require('fs').writeFileSync('../pid', String(child.pid)); console.log('loss: 0.5')",
+    );
     expect(outcome).toMatchObject({ status: "measured", metric: 0.5 });
     expect(isRunning(Number(readFileSync(join(folder, "trials", "1", "pid"), "utf8")))).toBe(false);
-    expect(JSON.parse(readFileSync(join(folder, "trials", "1", "exit.json"), "utf8"))).toMatchObject({ leftBehind: 1, stillThere: [] }); // prettier-ignore
+    expect(JSON.parse(readFileSync(join(folder, "trials", "1", "exit.json"), "utf8"))).toMatchObject({
+      leftBehind: 1,
+      stillThere: [],
+    });
   });
 
   it("a program that writes to protected files is not believed", async () => {
-    const { outcome } = await bad("require('fs').writeFileSync('score.js', 'cheat'); console.log('loss: 0')", { files: { "score.js": "honest" }, task: { protected: ["score.js"] } }); // prettier-ignore
+    const { outcome } = await bad("require('fs').writeFileSync('score.js', 'cheat'); console.log('loss: 0')", {
+      files: { "score.js": "honest" },
+      task: { protected: ["score.js"] },
+    });
     expect(outcome).toMatchObject({
       status: "crashed",
       kind: "tampered",
@@ -68,7 +101,10 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       "require('fs').rmSync(require('path').resolve('..'), { recursive: true, force: true }); console.log('loss: 0.5')",
     );
     expect(outcome).toMatchObject({ status: "measured", metric: 0.5 });
-    const { outcome: guarded } = await bad("require('fs').rmSync(require('path').resolve('..'), { recursive: true, force: true }); console.log('loss: 0.5')", { files: { "score.js": "x" }, task: { protected: ["score.js"] } }); // prettier-ignore
+    const { outcome: guarded } = await bad(
+      "require('fs').rmSync(require('path').resolve('..'), { recursive: true, force: true }); console.log('loss: 0.5')",
+      { files: { "score.js": "x" }, task: { protected: ["score.js"] } },
+    );
     expect(guarded).toMatchObject({ status: "crashed", kind: "tampered" });
   });
 
@@ -80,13 +116,19 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
 
 describe("the command", () => {
   it("that is not to be found is refused before anything runs", async () => {
-    await expect(runProgram({ source: "", task: { command: ["pyhton3", "x.py"] } })).rejects.toMatchObject({ code: "E_TASK_INVALID", details: { path: "task.command[0]", received: "pyhton3" } }); // prettier-ignore
+    await expect(runProgram({ source: "", task: { command: ["pyhton3", "x.py"] } })).rejects.toMatchObject({
+      code: "E_TASK_INVALID",
+      details: { path: "task.command[0]", received: "pyhton3" },
+    });
   });
 });
 
 describe("a trial", () => {
   it("has a log with a cap: its beginning and its end", async () => {
-    const { folder } = await bad("console.log('first'); for (let i = 0; i < 30000; i++) console.log('line ' + i); console.log('loss: 0.5')", { options: { logMb: 0.1 } }); // prettier-ignore
+    const { folder } = await bad(
+      "console.log('first'); for (let i = 0; i < 30000; i++) console.log('line ' + i); console.log('loss: 0.5')",
+      { options: { logMb: 0.1 } },
+    );
     const log = readFileSync(join(folder, "trials", "1", "output.log"), "utf8");
     expect(statSync(join(folder, "trials", "1", "output.log")).size).toBeLessThan(120_000);
     expect(log.startsWith("first\nline 0\n")).toBe(true);
@@ -97,7 +139,9 @@ describe("a trial", () => {
   it("keeps the user's environment but for what bilevel uses", async () => {
     process.env.BILEVEL_SECRET_THING = "x";
     process.env.MY_API_KEY = "k";
-    const { folder } = await bad("console.log(JSON.stringify([process.env.BILEVEL_SECRET_THING, process.env.MY_API_KEY, process.env.BILEVEL_SEED])); console.log('loss: 0.5')"); // prettier-ignore
+    const { folder } = await bad(
+      "console.log(JSON.stringify([process.env.BILEVEL_SECRET_THING, process.env.MY_API_KEY, process.env.BILEVEL_SEED])); console.log('loss: 0.5')",
+    );
     delete process.env.BILEVEL_SECRET_THING;
     delete process.env.MY_API_KEY;
     expect(readFileSync(join(folder, "trials", "1", "output.log"), "utf8")).toContain('[null,"k","42"]');
@@ -120,7 +164,11 @@ describe("a trial", () => {
   });
 
   it("is stopped early when a mechanism says so", async () => {
-    const stopping = { name: "stopping", contract: 1 as const, apply: (taps: { progress(tap: () => "stop"): void }) => taps.progress(() => "stop") }; // prettier-ignore
+    const stopping = {
+      name: "stopping",
+      contract: 1 as const,
+      apply: (taps: { progress(tap: () => "stop"): void }) => taps.progress(() => "stop"),
+    };
     const { trials } = await runProgram({
       source: onlyInTrial("console.log('progress 1 0.5'); setTimeout(() => console.log('loss: 0.1'), 20000)"),
       config: { levels: [(await import("../../../plugins/inner-loop/index.ts")).innerLoop({ plugins: [stopping] })] },
@@ -130,5 +178,8 @@ describe("a trial", () => {
 });
 
 it("a failing baseline stops the run with its reason", async () => {
-  await expect(runProgram({ source: "console.error('no data'); process.exit(2)" })).rejects.toMatchObject({ code: "E_BASELINE_FAILED", details: { received: "exit code 2: no data" } }); // prettier-ignore
+  await expect(runProgram({ source: "console.error('no data'); process.exit(2)" })).rejects.toMatchObject({
+    code: "E_BASELINE_FAILED",
+    details: { received: "exit code 2: no data" },
+  });
 });

@@ -20,7 +20,10 @@ setTimeout(() => { note("end"); console.log("loss: " + (100 - X)); }, 150);
 `;
 
 async function runHost(home: string, slots: number, killAfterMs?: number): Promise<number | null> {
-  const child = spawn(process.execPath, ["--no-warnings", host, home, String(slots), String(trials)], { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, NOTES: join(home, "notes") } }); // prettier-ignore
+  const child = spawn(process.execPath, ["--no-warnings", host, home, String(slots), String(trials)], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, NOTES: join(home, "notes") },
+  });
   const exit = once(child, "exit");
   if (killAfterMs !== undefined) {
     await Promise.race([exit, sleep(killAfterMs)]);
@@ -75,7 +78,10 @@ describe("a run of real processes that is killed and resumed", () => {
     const before = readFileSync(join(home, "notes"), "utf8");
     expect(before).toMatch(/^start 0 \d+\n$/);
     expect(livingFor(home).length).toBeGreaterThan(0); // it outlives its host
-    const child = spawn(process.execPath, ["--no-warnings", host, home, "1", "1"], { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, NOTES: join(home, "notes") } }); // prettier-ignore
+    const child = spawn(process.execPath, ["--no-warnings", host, home, "1", "1"], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, NOTES: join(home, "notes") },
+    });
     await once(child, "exit");
     const notes = readFileSync(join(home, "notes"), "utf8").trim().split("\n");
     expect(notes.map((note) => note.split(" ").slice(0, 2).join(" "))).toEqual([
@@ -89,7 +95,18 @@ describe("a run of real processes that is killed and resumed", () => {
 
 it("a supervisor starts nothing and ends when its host goes away before it says go", async () => {
   const folder = emptyFolder();
-  writeFileSync(join(folder, "spec.json"), JSON.stringify({ marker: "m", command: ["touch", join(folder, "ran")], cwd: folder, limitMs: null, graceMs: 100, logBytes: 1000, metric: "loss" })); // prettier-ignore
+  writeFileSync(
+    join(folder, "spec.json"),
+    JSON.stringify({
+      marker: "m",
+      command: ["touch", join(folder, "ran")],
+      cwd: folder,
+      limitMs: null,
+      graceMs: 100,
+      logBytes: 1000,
+      metric: "loss",
+    }),
+  );
   const supervisor = new URL("../../../plugins/evaluate-process/supervisor.ts", import.meta.url).pathname;
   const child = spawn(process.execPath, ["--no-warnings", supervisor, folder], {
     stdio: ["pipe", "ignore", "inherit"],

@@ -13,62 +13,158 @@ import { emptyFolder, run } from "../../support/run.ts";
 const trials = 10;
 const values = ({ number }: Asked): object => ({ a: 0.9 - 0.01 * (number % 60) });
 const answers = sensible({ values, code: sound("trust-region") });
-const told = (text: string, extra = {}, message = {}): Reaction => (response) => send(response, 200, completion(text, extra, message)); // prettier-ignore
+const told =
+  (text: string, extra = {}, message = {}): Reaction =>
+  (response) =>
+    send(response, 200, completion(text, extra, message));
 const good = (asked: Asked): string => JSON.stringify(answers(asked));
 
 /** Faults by name: what the server does, and what the journal must say of it; null: nothing, since the answer is understood. */
 const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
-  "401 for a key": [(response) => send(response, 401, { error: { message: "Incorrect API key provided: sk-abcdefgh12345678" } }), /401 .*\[key\]/],
-  "402 for an empty account": [(response) => send(response, 402, { error: { message: "Insufficient balance" } }), /402/],
+  "401 for a key": [
+    (response) => send(response, 401, { error: { message: "Incorrect API key provided: sk-abcdefgh12345678" } }),
+    /401 .*\[key\]/,
+  ],
+  "402 for an empty account": [
+    (response) => send(response, 402, { error: { message: "Insufficient balance" } }),
+    /402/,
+  ],
   "403": [(response) => send(response, 403, { error: { message: "not allowed" } }), /403/],
   "404 for the model": [(response) => send(response, 404, { error: { message: "The model does not exist" } }), /404/],
-  "429 with Retry-After": [(response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after": "0" }), /429/],
-  "429 with Retry-After in milliseconds": [(response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after-ms": "5" }), /429/],
+  "429 with Retry-After": [
+    (response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after": "0" }),
+    /429/,
+  ],
+  "429 with Retry-After in milliseconds": [
+    (response) => send(response, 429, { error: { message: "slow down" } }, { "retry-after-ms": "5" }),
+    /429/,
+  ],
   "429 without Retry-After": [(response) => send(response, 429, { error: { message: "slow down" } }), /429/],
-  "429 for a spent quota": [(response) => send(response, 429, { error: { message: "quota", code: "insufficient_quota", type: "insufficient_quota" } }), /quota|429/],
+  "429 for a spent quota": [
+    (response) =>
+      send(response, 429, { error: { message: "quota", code: "insufficient_quota", type: "insufficient_quota" } }),
+    /quota|429/,
+  ],
   "500": [(response) => send(response, 500, { error: { message: "oops" } }), /500/],
-  "502 with a page": [(response) => send(response, 502, "<html>Bad gateway</html>", { "content-type": "text/html" }), /502/],
+  "502 with a page": [
+    (response) => send(response, 502, "<html>Bad gateway</html>", { "content-type": "text/html" }),
+    /502/,
+  ],
   "503": [(response) => send(response, 503, ""), /503/],
   "529 overloaded": [(response) => send(response, 529, { error: { message: "overloaded" } }), /529/],
   "400 for the prompt": [(response) => send(response, 400, { error: { message: "context length exceeded" } }), /400/],
   "connection reset": [(response) => void response.socket?.destroy(), /Connection error|terminated|socket/i],
-  "half a body": [(response) => { response.writeHead(200, { "content-type": "application/json", "content-length": "5000" }); response.write('{"id": "x", "choi'); setTimeout(() => response.socket?.destroy(), 20); }, /terminated|aborted|Premature|JSON|Connection|socket/i],
-  "silence": [() => undefined, /no answer within 0.4 s/],
-  "a slow drip": [(response) => { response.writeHead(200, { "content-type": "application/json" }); const drip = setInterval(() => response.write(" "), 50); response.on("close", () => clearInterval(drip)); }, /no answer within 0.4 s/],
+  "half a body": [
+    (response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "5000" });
+      response.write('{"id": "x", "choi');
+      setTimeout(() => response.socket?.destroy(), 20);
+    },
+    /terminated|aborted|Premature|JSON|Connection|socket/i,
+  ],
+  silence: [() => undefined, /no answer within 0.4 s/],
+  "a slow drip": [
+    (response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const drip = setInterval(() => response.write(" "), 50);
+      response.on("close", () => clearInterval(drip));
+    },
+    /no answer within 0.4 s/,
+  ],
   "no choices": [(response) => send(response, 200, completion("", { choices: [] })), /no choice/],
   "no choices at all": [(response) => send(response, 200, { id: "x" }), /no choice/],
-  "a choice without a message": [(response) => send(response, 200, completion("", { choices: [{ index: 0 }] })), /no choice/],
+  "a choice without a message": [
+    (response) => send(response, 200, completion("", { choices: [{ index: 0 }] })),
+    /no choice/,
+  ],
   "null content": [told(null as never), /empty/],
   "empty content": [told("  "), /empty/],
   "a refusal": [told(null as never, {}, { refusal: "I cannot help with that" }), /refused: I cannot/],
-  "a filter": [(response) => send(response, 200, completion(null, { choices: [{ index: 0, finish_reason: "content_filter", message: { role: "assistant", content: null } }] })), /filter/],
-  "a tool call": [told(null as never, {}, { tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }] }), /tool/],
-  "cut off before it began": [(response) => send(response, 200, completion(null, { choices: [{ index: 0, finish_reason: "length", message: { role: "assistant", content: null } }] })), /cut off/],
-  "cut off in the middle": [(response, asked) => send(response, 200, completion(good(asked).slice(0, -8))), /no JSON object/],
+  "a filter": [
+    (response) =>
+      send(
+        response,
+        200,
+        completion(null, {
+          choices: [{ index: 0, finish_reason: "content_filter", message: { role: "assistant", content: null } }],
+        }),
+      ),
+    /filter/,
+  ],
+  "a tool call": [
+    told(null as never, {}, { tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }] }),
+    /tool/,
+  ],
+  "cut off before it began": [
+    (response) =>
+      send(
+        response,
+        200,
+        completion(null, {
+          choices: [{ index: 0, finish_reason: "length", message: { role: "assistant", content: null } }],
+        }),
+      ),
+    /cut off/,
+  ],
+  "cut off in the middle": [
+    (response, asked) => send(response, 200, completion(good(asked).slice(0, -8))),
+    /no JSON object/,
+  ],
   "prose alone": [told("I think we should try a larger step."), /no JSON object/],
   "a list": [told("[1, 2, 3]"), /no JSON object/],
   "another object": [told('{"answer": 42}'), /must have required property|additional/],
-  "wrong types": [told('{"values": 7, "hypothesis": 1, "diagnosis": 2, "strategy": 3, "hypotheses": "x", "bottleneck": 1, "judgements": 1, "chosen": "two", "name": 5, "methods": 1, "code": 5}'), /must/],
+  "wrong types": [
+    told(
+      '{"values": 7, "hypothesis": 1, "diagnosis": 2, "strategy": 3, "hypotheses": "x", "bottleneck": 1, "judgements": 1, "chosen": "two", "name": 5, "methods": 1, "code": 5}',
+    ),
+    /must/,
+  ],
   "200 KB of text": [told("x".repeat(200_000)), /no JSON object/],
   "200 KB of JSON": [told(JSON.stringify({ junk: "x".repeat(200_000) })), /must/],
-  "another encoding": [(response) => send(response, 200, Buffer.from(JSON.stringify(completion("ä")), "utf16le")), /JSON|Unexpected|token|choice/i],
-  "a page instead of JSON": [(response) => send(response, 200, "<html>login</html>", { "content-type": "text/html" }), /choice|JSON/],
-  "an answer in a fence": [(response, asked) => send(response, 200, completion("```json\n" + good(asked) + "\n```")), null],
-  "prose around JSON": [(response, asked) => send(response, 200, completion(`Here it is:\n${good(asked)}\nGood luck!`)), null],
+  "another encoding": [
+    (response) => send(response, 200, Buffer.from(JSON.stringify(completion("ä")), "utf16le")),
+    /JSON|Unexpected|token|choice/i,
+  ],
+  "a page instead of JSON": [
+    (response) => send(response, 200, "<html>login</html>", { "content-type": "text/html" }),
+    /choice|JSON/,
+  ],
+  "an answer in a fence": [
+    (response, asked) => send(response, 200, completion("```json\n" + good(asked) + "\n```")),
+    null,
+  ],
+  "prose around JSON": [
+    (response, asked) => send(response, 200, completion(`Here it is:\n${good(asked)}\nGood luck!`)),
+    null,
+  ],
   "commas too many": [(response, asked) => send(response, 200, completion(good(asked).replace(/\}$/, ",}"))), null],
-  "thoughts before the answer": [(response, asked) => send(response, 200, completion(`<think>{"values": {}} or so</think>${good(asked)}`)), null],
+  "thoughts before the answer": [
+    (response, asked) => send(response, 200, completion(`<think>{"values": {}} or so</think>${good(asked)}`)),
+    null,
+  ],
   "no count of tokens": [(response, asked) => send(response, 200, completion(good(asked), { usage: undefined })), null],
-  "a count below zero": [(response, asked) => send(response, 200, completion(good(asked), { usage: { prompt_tokens: -5, completion_tokens: "x" } })), null],
-}; // prettier-ignore
+  "a count below zero": [
+    (response, asked) =>
+      send(response, 200, completion(good(asked), { usage: { prompt_tokens: -5, completion_tokens: "x" } })),
+    null,
+  ],
+};
 
 const kinds = ["proposal", "policy", "explore", "critique", "specify", "generate"];
-const exchangesOf = (folder: string, facts: readonly Fact[]): Exchange[] => facts.filter(({ type, kind }) => type === "once" && kind === "model").map((fact) => answerOf(folder, fact) as Exchange); // prettier-ignore
+const exchangesOf = (folder: string, facts: readonly Fact[]): Exchange[] =>
+  facts
+    .filter(({ type, kind }) => type === "once" && kind === "model")
+    .map((fact) => answerOf(folder, fact) as Exchange);
 
 async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
   const server = await modelServer(answers, react);
   const folder = emptyFolder();
   try {
-    const levels = [innerLoop({ confirm: 0 }), outerLoop({ name: "policy", changes: "policy" as const, every: 5 }), outerLoop({ name: "research", every: 1 })]; // prettier-ignore
+    const levels = [
+      innerLoop({ confirm: 0 }),
+      outerLoop({ name: "policy", changes: "policy" as const, every: 5 }),
+      outerLoop({ name: "research", every: 1 }),
+    ];
     const model = llm({ model: "scripted", baseURL: server.url, timeoutSeconds: 0.4, retries: 1 });
     const { end, facts } = await run({ llm: model, proposer: proposeLlm(), levels, budget: { trials } }, { folder });
     return { end, facts, exchanges: exchangesOf(folder, facts), asked: server.asked };
@@ -84,7 +180,6 @@ describe("a run whose model's server fails at the first call of every kind", () 
     it.concurrent(
       `with ${name}: completes its trials, and ${seen ? "tells" : "understands"}`,
       async ({ expect: check }) => {
-        // prettier-ignore
         const met = new Set<string>();
         const { end, facts, exchanges } = await runAgainst(({ purpose }) => {
           if (purpose === "ready" || met.has(purpose)) return undefined;
@@ -96,7 +191,9 @@ describe("a run whose model's server fails at the first call of every kind", () 
         const said = exchanges.flatMap(({ faults: all = [], failed }) => [...all, failed ?? ""]).join("\n");
         if (seen) check(said).toMatch(seen);
         else check(said.trim()).toBe("");
-        const isFinal = facts.some(({ type, text }) => type === "notice" && String(text).startsWith("the model is not asked any more")); // prettier-ignore
+        const isFinal = facts.some(
+          ({ type, text }) => type === "notice" && String(text).startsWith("the model is not asked any more"),
+        );
         if (!isFinal && seen === null) check([...met].sort()).toEqual([...kinds].sort());
         const status = summaryLines([...end.levels.values()], end.reason, facts).join("\n");
         check(status).toMatch(/model: \d+ proposed, \d+ kept, \d+ tokens; search: \d+ proposed/);
@@ -106,7 +203,9 @@ describe("a run whose model's server fails at the first call of every kind", () 
     );
 
   it("with every call of every kind failing: is the run of the search alone", async () => {
-    const { end, exchanges } = await runAgainst(({ purpose }) => (purpose === "ready" ? undefined : (response) => send(response, 503, "", { "retry-after": "0" }))); // prettier-ignore
+    const { end, exchanges } = await runAgainst(({ purpose }) =>
+      purpose === "ready" ? undefined : (response) => send(response, 503, "", { "retry-after": "0" }),
+    );
     expect(end.levels.get("inner")?.budget.used).toBe(trials);
     expect(exchanges.every(({ failed }) => failed !== undefined)).toBe(true);
     expect([...(end.levels.get("inner")?.trials ?? [])].some(({ by }) => by === "propose-local")).toBe(true);

@@ -19,10 +19,17 @@ const space: Space = {
     flag: { type: "bool", default: false },
     kind: { type: "choice", values: ["a", "b", "c"], default: "a" },
     level: { type: "choice", values: [1, 2, 4], ordered: true, default: 2 },
-    betas: { type: "tuple", items: [{ type: "float", min: 0, max: 1 }, { type: "float", min: 0.9, max: 0.999 }], default: [0.5, 0.95] },
+    betas: {
+      type: "tuple",
+      items: [
+        { type: "float", min: 0, max: 1 },
+        { type: "float", min: 0.9, max: 0.999 },
+      ],
+      default: [0.5, 0.95],
+    },
     extra: { type: "float", min: 0, max: 1, default: 0.1, when: { flag: [true] } },
   },
-}; // prettier-ignore
+};
 
 const smooth: Plugin = {
   name: "smooth",
@@ -36,11 +43,18 @@ const smooth: Plugin = {
 };
 
 const search = async (plugins: Plugin[], extra: object = {}, trials = 60) => {
-  const config = { space, evaluator: smooth, objective: { metric: "loss", direction: "minimize" as const, noise: "none" as const }, levels: [innerLoop({ plugins })], budget: { trials }, ...extra };
+  const config = {
+    space,
+    evaluator: smooth,
+    objective: { metric: "loss", direction: "minimize" as const, noise: "none" as const },
+    levels: [innerLoop({ plugins })],
+    budget: { trials },
+    ...extra,
+  };
   const { end, facts } = await run({ selector: undefined, proposer: undefined, ...config });
   const view = end.levels.get("inner");
   return { view, trials: [...(view?.trials ?? [])] as Trial<TaskChange>[], facts };
-}; // prettier-ignore
+};
 
 const touched = (trials: readonly Trial[], tap: string, did: string): number =>
   trials.filter((trial) => trial.touches.some((touch) => touch.tap === tap && touch.did === did)).length;
@@ -53,7 +67,10 @@ describe("shipped mechanisms act on any space", () => {
       if (index === 0 || trial.by === "fallback") continue;
       const values = trial.candidate.values as Values;
       const parent = trials.find(({ id }) => id === trial.parent)?.candidate.values as Values;
-      const recent = trials.slice(Math.max(0, index - 5), index).map(({ candidate }) => candidate.values as Values).filter((one) => valuesKey(one) !== valuesKey(parent)); // prettier-ignore
+      const recent = trials
+        .slice(Math.max(0, index - 5), index)
+        .map(({ candidate }) => candidate.values as Values)
+        .filter((one) => valuesKey(one) !== valuesKey(parent));
       for (const other of recent) expect(distance(space, other, values)).toBeGreaterThanOrEqual(0.1);
     }
   });
@@ -72,7 +89,14 @@ describe("shipped mechanisms act on any space", () => {
   });
 
   it("leave frozen parameters alone", async () => {
-    const freezing: Plugin = { name: "freezing", contract: 1, apply: (taps) => taps.propose("GUARD", (draft, { view }) => (view.policy.frozen.length > 5 ? { ...draft, refused: "" } : undefined)) }; // prettier-ignore
+    const freezing: Plugin = {
+      name: "freezing",
+      contract: 1,
+      apply: (taps) =>
+        taps.propose("GUARD", (draft, { view }) =>
+          view.policy.frozen.length > 5 ? { ...draft, refused: "" } : undefined,
+        ),
+    };
     const { view } = await search([tabu(), multiScaleBandit(), orthogonalDesign(), freezing], {}, 40);
     expect(view?.budget.used).toBe(40);
   });
@@ -103,9 +127,9 @@ describe("proposers", () => {
     ["propose-local", proposeLocal()],
     ["propose-random", proposeRandom()],
   ] as const)
-    // prettier-ignore
     it(`${name} proposes legal points on any space, none twice, the same for the same seed`, async () => {
-      const points = async (seed: string) => (await search([], { proposer, seed }, 80)).trials.map(({ candidate }) => valuesKey(candidate.values as Values)); // prettier-ignore
+      const points = async (seed: string) =>
+        (await search([], { proposer, seed }, 80)).trials.map(({ candidate }) => valuesKey(candidate.values as Values));
       const [first, again, other] = [await points("s"), await points("s"), await points("t")];
       expect(new Set(first).size).toBe(81);
       expect(again).toEqual(first);
@@ -120,10 +144,28 @@ describe("proposers", () => {
   });
 
   it("a small finite space is searched to its end, each point once", async () => {
-    const finite: Space = { parameters: { a: { type: "int", min: 0, max: 3, default: 0 }, b: { type: "bool", default: false }, c: { type: "choice", values: ["x", "y", "z"], default: "x", when: { b: [true] } } } }; // prettier-ignore
-    const constant: Plugin = { name: "constant", contract: 1, apply: (taps) => taps.evaluate(() => Promise.resolve({ status: "measured", metric: 1, metrics: {}, seconds: 0 })) }; // prettier-ignore
+    const finite: Space = {
+      parameters: {
+        a: { type: "int", min: 0, max: 3, default: 0 },
+        b: { type: "bool", default: false },
+        c: { type: "choice", values: ["x", "y", "z"], default: "x", when: { b: [true] } },
+      },
+    };
+    const constant: Plugin = {
+      name: "constant",
+      contract: 1,
+      apply: (taps) => taps.evaluate(() => Promise.resolve({ status: "measured", metric: 1, metrics: {}, seconds: 0 })),
+    };
     for (const proposer of [proposeLocal(), proposeRandom()]) {
-      const { end, facts } = await run({ space: finite, evaluator: constant, objective: { metric: "loss", direction: "minimize", noise: "none" }, levels: [innerLoop()], proposer, selector: undefined, budget: { trials: 100 } }); // prettier-ignore
+      const { end, facts } = await run({
+        space: finite,
+        evaluator: constant,
+        objective: { metric: "loss", direction: "minimize", noise: "none" },
+        levels: [innerLoop()],
+        proposer,
+        selector: undefined,
+        budget: { trials: 100 },
+      });
       expect(end.reason).toBe("every point of the space has been tried");
       expect(ofType(facts, "verdict")).toHaveLength(4 * (1 + 3));
     }

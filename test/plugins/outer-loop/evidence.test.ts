@@ -26,8 +26,9 @@ const pair = (without: number | undefined, withIt: number | undefined, extra: Pa
 });
 /** The mean bet after no evidence, times phi: what one more pair is worth where the wealth of all bets is alike. */
 const mixed = (phi: number): number => ((0.35 + 0.65) / 2) * phi;
-const judge = (pairs: readonly Pair[], turns: number, target: View, place = 1) => judgeTest({ pairs, turns, place }, target); // prettier-ignore
-const pairs = (differences: readonly number[]): Pair[] => differences.map((difference) => pair(1 + difference, 1)); // prettier-ignore
+const judge = (pairs: readonly Pair[], turns: number, target: View, place = 1) =>
+  judgeTest({ pairs, turns, place }, target);
+const pairs = (differences: readonly number[]): Pair[] => differences.map((difference) => pair(1 + difference, 1));
 
 describe("the evidence of pairs", () => {
   it("for a change and against it trade places when the sides do", () =>
@@ -38,7 +39,10 @@ describe("the evidence of pairs", () => {
           { maxLength: 30 },
         ),
         (differences) => {
-          const [a, b] = [judge(pairs(differences).slice(0, 4), 4, view()), judge(pairs(differences.map((one) => -one)).slice(0, 4), 4, view())]; // prettier-ignore
+          const [a, b] = [
+            judge(pairs(differences).slice(0, 4), 4, view()),
+            judge(pairs(differences.map((one) => -one)).slice(0, 4), 4, view()),
+          ];
           expect(a.logWith).toBeCloseTo(b.logAgainst, 6);
         },
       ),
@@ -58,7 +62,9 @@ describe("the evidence of pairs", () => {
     expect(logs(pair(undefined, 1))).toEqual(full.map((value) => expect.closeTo(value, 9) as number));
     expect(logs(pair(1, undefined))).toEqual(full.toReversed().map((value) => expect.closeTo(value, 9) as number));
     expect(logs(pair(undefined, undefined))).toEqual([0, 0]);
-    expect(logs({ ...pair(1, 1), with: undefined, copied: ["with"] })).toEqual(full.toReversed().map((value) => expect.closeTo(value, 9) as number)); // prettier-ignore
+    expect(logs({ ...pair(1, 1), with: undefined, copied: ["with"] })).toEqual(
+      full.toReversed().map((value) => expect.closeTo(value, 9) as number),
+    );
     const lost = { ...trial(1), outcome: { status: "lost", reason: "", seconds: 0 } } as Trial;
     expect(judge([{ ...pair(1, 1), with: lost }], 1, view()).pairs).toBe(0);
   });
@@ -69,10 +75,15 @@ describe("the evidence of pairs", () => {
   });
 
   it("measures differences by the noise floor until three pairs give a scale of their own", () => {
-    const [small, large] = [judge(pairs([0.1]), 1, view({ noiseFloor: 1 })), judge(pairs([5]), 1, view({ noiseFloor: 1 }))]; // prettier-ignore
+    const [small, large] = [
+      judge(pairs([0.1]), 1, view({ noiseFloor: 1 })),
+      judge(pairs([5]), 1, view({ noiseFloor: 1 })),
+    ];
     expect(small.logWith).toBeLessThan(0.1);
     expect(large.logWith).toBeGreaterThan(0.4);
-    const fourth = (floor: number) => judge(pairs([0, 1, 1, 1, 1]), 5, view({ noiseFloor: floor })).logWith - judge(pairs([0, 1, 1, 1]), 4, view({ noiseFloor: floor })).logWith; // prettier-ignore
+    const fourth = (floor: number) =>
+      judge(pairs([0, 1, 1, 1, 1]), 5, view({ noiseFloor: floor })).logWith -
+      judge(pairs([0, 1, 1, 1]), 4, view({ noiseFloor: floor })).logWith;
     expect(fourth(1e6)).toBeCloseTo(Math.log1p(mixed(Math.tanh(1))), 3);
   });
 
@@ -92,7 +103,11 @@ describe("the evidence of pairs", () => {
       for (let run = 0; run < 200; run++) {
         const random = streamOf("steps", run);
         const side = (step: number) => trial(1 + step + 0.15 * normal(random), { x: 0.5 + step });
-        const seen = Array.from({ length: 40 }, (): Pair => ({ ...pair(1, 1), without: side(0.15 + 0.1 * random()), with: side(0.05 + 0.1 * random()) })); // prettier-ignore
+        const seen = Array.from({ length: 40 }, (): Pair => ({
+          ...pair(1, 1),
+          without: side(0.15 + 0.1 * random()),
+          with: side(0.05 + 0.1 * random()),
+        }));
         if (judge(seen, 40, target).decision === "keep") kept++;
       }
       return kept / 200;
@@ -112,7 +127,15 @@ describe("the evidence of pairs", () => {
     const line: Space = { parameters: { x: { type: "float", min: 0, max: 1 } } };
     const target = view({ space: line, trial: () => trial(1, { x: 0.5 }) });
     const stepping = (share: number) =>
-      judge(Array.from({ length: 12 }, () => ({ ...pair(1, 0.7), without: trial(1, { x: 0.7 }), with: trial(0.7, { x: 0.5 + 0.2 * share }) })), 12, target); // prettier-ignore
+      judge(
+        Array.from({ length: 12 }, () => ({
+          ...pair(1, 0.7),
+          without: trial(1, { x: 0.7 }),
+          with: trial(0.7, { x: 0.5 + 0.2 * share }),
+        })),
+        12,
+        target,
+      );
     expect(stepping(0.1)).toMatchObject({ stepRatio: expect.closeTo(0.025 / 0.205, 9) as number });
     expect(stepping(0.1).decision).toBeUndefined();
     expect(stepping(0.5)).toMatchObject({ decision: "keep", pairs: 6 });
@@ -141,10 +164,17 @@ describe("the evidence of pairs", () => {
 
   it("by a coin ranks the gains of both sides", () => {
     const random = streamOf("coin");
-    const coins = (shift: number) => Array.from({ length: 40 }, (_, index): Pair => {
-      const coin = random() < 0.5 ? "with" : "without";
-      return { turn: index, parent: 0, copied: [], coin, [coin]: trial(1 + normal(random) - (coin === "with" ? shift : 0)) };
-    }); // prettier-ignore
+    const coins = (shift: number) =>
+      Array.from({ length: 40 }, (_, index): Pair => {
+        const coin = random() < 0.5 ? "with" : "without";
+        return {
+          turn: index,
+          parent: 0,
+          copied: [],
+          coin,
+          [coin]: trial(1 + normal(random) - (coin === "with" ? shift : 0)),
+        };
+      });
     expect(judge(coins(3), 40, view()).decision).toBe("keep");
     expect(judge(coins(-3), 40, view()).decision).toBe("revert");
   });
@@ -178,10 +208,20 @@ function keepShare(mechanism: (parent: Values, base: Values, random: () => numbe
       used += isOne ? 1 : 2;
       if (!isOne) {
         const copied = valuesKey(other) === valuesKey(from) ? (["with"] as const) : [];
-        seen.push({ turn: used, parent: parents.length, copied, without: trial(b, base), ...(copied.length > 0 ? {} : { with: trial(m, other) }) }); // prettier-ignore
+        seen.push({
+          turn: used,
+          parent: parents.length,
+          copied,
+          without: trial(b, base),
+          ...(copied.length > 0 ? {} : { with: trial(m, other) }),
+        });
         parents.push(trial(before, from));
       }
-      for (const [values, value] of [[base, b], [other, m]] as const) if (value !== undefined && value < best) [parent, best] = [values, value]; // prettier-ignore
+      for (const [values, value] of [
+        [base, b],
+        [other, m],
+      ] as const)
+        if (value !== undefined && value < best) [parent, best] = [values, value];
     }
     const target = view({ space: surrogate, trial: (id) => parents[id] });
     if (judge(seen, seen.length, target).decision === "keep") kept++;
@@ -202,7 +242,9 @@ describe("on the surrogate of Karpathy's benchmark, within three standard errors
   /** The most, or with -1 the least, that a share found over many seeds lets these seeds have. */
   const limit = (share: number, side: 1 | -1 = 1) => share + side * 3 * Math.sqrt((share * (1 - share)) / seeds);
   it("keeps best-of-two nearly always", () => {
-    expect(keepShare((parent, base, random) => better(base, move(parent, random)), seeds)).toBeGreaterThanOrEqual(limit(0.99, -1)); // prettier-ignore
+    expect(keepShare((parent, base, random) => better(base, move(parent, random)), seeds)).toBeGreaterThanOrEqual(
+      limit(0.99, -1),
+    );
   });
   it("keeps worst-of-two never", () => {
     const worse = (a: Values, b: Values) => (better(a, b) === a ? b : a);

@@ -4,7 +4,7 @@ import { admit, problemText, Sandbox, TypeCheck } from "../../../plugins/sandbox
 import { allowed, Machine } from "../../../plugins/sandbox/machine.ts";
 import { madeUpTraces } from "../../../plugins/sandbox/trace.ts";
 import { objective, space } from "../../support/bowl.ts";
-import { hostile } from "./hostile.ts";
+import { hostile } from "./hostile/index.ts";
 
 const parts = { sandbox: new Sandbox(), types: new TypeCheck() };
 afterAll(async () => {
@@ -50,7 +50,10 @@ describe("hostile and broken files", () => {
           delay();
           const admission = await admit(parts, code, { space, objective });
           expect(admission.standing, JSON.stringify(admission)).toBeUndefined();
-          expect([...new Set(admission.problems.map(({ check }) => check))], admission.problems.map(problemText).join("\n")).toEqual([refused]); // prettier-ignore
+          expect(
+            [...new Set(admission.problems.map(({ check }) => check))],
+            admission.problems.map(problemText).join("\n"),
+          ).toEqual([refused]);
           for (const problem of admission.problems) expect(problem.message.length).toBeGreaterThan(10);
           expect(delay() - idle).toBeLessThan(100);
           expect(Object.keys(process.env).length).toBe(before);
@@ -71,8 +74,21 @@ describe("the same files with nothing but the machine in their way", () => {
       machine.note(first.trial, first.view);
       const draft = { candidate: turn.draft, brief: [] };
       const told = await machine
-        .call((head) => ({ do: "propose", tap: "propose:SHAPE", head, draft, turn: { number: 1, parent: 0, refused: [], draws: [1] } }), turn.view, allowed.refine) // prettier-ignore
-        .then((answer) => JSON.stringify(answer) ?? "nothing", (error: unknown) => String(error)); // prettier-ignore
+        .call(
+          (head) => ({
+            do: "propose",
+            tap: "propose:SHAPE",
+            head,
+            draft,
+            turn: { number: 1, parent: 0, refused: [], draws: [1] },
+          }),
+          turn.view,
+          allowed.refine,
+        )
+        .then(
+          (answer) => JSON.stringify(answer) ?? "nothing",
+          (error: unknown) => String(error),
+        );
       if (inside) expect(told).toMatch(inside);
       expect(told.length).toBeLessThan(70_000);
       expect(delay() - idle).toBeLessThan(100);
@@ -81,7 +97,10 @@ describe("the same files with nothing but the machine in their way", () => {
     }, 60_000);
 
   it("leave the next mechanism unharmed", async () => {
-    const admission = await admit(parts, readFileSync(new URL("sound/trust-region.ts", import.meta.url), "utf8"), { space, objective }); // prettier-ignore
+    const admission = await admit(parts, readFileSync(new URL("sound/trust-region.ts", import.meta.url), "utf8"), {
+      space,
+      objective,
+    });
     expect(admission.standing).toBe("live");
   });
 });

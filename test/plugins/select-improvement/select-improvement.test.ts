@@ -21,9 +21,13 @@ async function search(
     apply: (taps) =>
       taps.evaluate((trial) => {
         const told = measure((trial as Trial<TaskChange>).candidate.values?.X as number, trial.seed);
-        return Promise.resolve(typeof told === "number" ? { status: "measured", metric: told, metrics: { loss: told, memory: 5 }, seconds: 1 } : told);
+        return Promise.resolve(
+          typeof told === "number"
+            ? { status: "measured", metric: told, metrics: { loss: told, memory: 5 }, seconds: 1 }
+            : told,
+        );
       }),
-  }; // prettier-ignore
+  };
   const space = { parameters: { X: { type: "int" as const, min: 0, max: 1000, default: 0 } } };
   const { end } = await run({
     evaluator,
@@ -44,7 +48,11 @@ const wobble = (seed: number, size: number): number => (seed % 2 === 0 ? size : 
 describe("the rule", () => {
   it("measures the baseline twice more to know the noise, uncharged, and sets a floor", async () => {
     const view = await search((x, seed) => 10 + wobble(seed, 0.1) + x, { budget: { trials: 20 } });
-    expect(of(view, 0).map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([[undefined, 42], [0, 43], [0, 44]]); // prettier-ignore
+    expect(of(view, 0).map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([
+      [undefined, 42],
+      [0, 43],
+      [0, 44],
+    ]);
     expect(view.noiseFloor).toBeGreaterThan(0.05);
     expect(view.baseline).toBeCloseTo(10.033, 2);
   });
@@ -64,7 +72,8 @@ describe("the rule", () => {
 
   it("keeps the baseline to compare with, though a repeat of it fails", async () => {
     const view = await search(
-      (x, seed) => (x === 0 && seed === 43 ? { status: "crashed", kind: "exit", reason: "exit code 1", seconds: 0 } : 10 - x), // prettier-ignore
+      (x, seed) =>
+        x === 0 && seed === 43 ? { status: "crashed", kind: "exit", reason: "exit code 1", seconds: 0 } : 10 - x,
       { budget: { trials: 20 } },
     );
     expect(of(view, 0)[1]?.verdict).toMatchObject({ decision: "keep", reason: "the baseline, although exit code 1" });
@@ -189,7 +198,14 @@ describe("the final comparison", () => {
     const view = await search((x, seed) => (x === 5 ? 5 : 10) + wobble(seed, 0.1), { budget: { trials: 30 } });
     const final = [...view.trials].filter(({ confirms }) => confirms);
     const winner = view.incumbent?.trial.id;
-    expect(final.map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([[winner, 1042], [0, 1042], [0, 1043], [winner, 1043], [winner, 1044], [0, 1044]]); // prettier-ignore
+    expect(final.map(({ repeatOf, seed }) => [repeatOf, seed])).toEqual([
+      [winner, 1042],
+      [0, 1042],
+      [0, 1043],
+      [winner, 1043],
+      [winner, 1044],
+      [0, 1044],
+    ]);
     expect(view.budget).toEqual({ trials: 30, used: 30 });
     expect(confirmed(view)).toMatchObject({ n: 3, confirmed: true, gain: expect.closeTo(5, 6) as number });
   });
@@ -203,23 +219,42 @@ describe("the final comparison", () => {
 
   it("does not confirm a winner that fails on a fresh seed", async () => {
     const crash: Outcome = { status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 };
-    const view = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10) , { budget: { trials: 30 } }); // prettier-ignore
+    const view = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10), { budget: { trials: 30 } });
     expect(confirmed(view)).toBeUndefined(); // no noise was seen, so nothing is left to confirm
-    const noisy = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10 + wobble(seed, 0.1)), { budget: { trials: 30 } }); // prettier-ignore
+    const noisy = await search((x, seed) => (x === 5 ? (seed === 1043 ? crash : 5) : 10 + wobble(seed, 0.1)), {
+      budget: { trials: 30 },
+    });
     expect(confirmed(noisy)).toMatchObject({ n: 2, confirmed: false, gain: expect.closeTo(5, 0) as number });
   });
 
   it("on one seed asks for a gain above the noise floor", () => {
     const final = (repeatOf: number, metric: number) =>
-      ({ repeatOf, confirms: true, seed: 1042, outcome: { status: "measured", metric, metrics: {}, seconds: 1 } }) as unknown as Trial; // prettier-ignore
+      ({
+        repeatOf,
+        confirms: true,
+        seed: 1042,
+        outcome: { status: "measured", metric, metrics: {}, seconds: 1 },
+      }) as unknown as Trial;
     const view = (winner: number) =>
-      ({ trials: [final(0, 10), final(7, winner)], noiseFloor: 0.5, incumbent: { trial: { id: 7 } }, objective: { metric: "loss", direction: "minimize" } }) as unknown as View; // prettier-ignore
+      ({
+        trials: [final(0, 10), final(7, winner)],
+        noiseFloor: 0.5,
+        incumbent: { trial: { id: 7 } },
+        objective: { metric: "loss", direction: "minimize" },
+      }) as unknown as View;
     expect(confirmed(view(9.4))).toMatchObject({ n: 1, confirmed: true });
     expect(confirmed(view(9.6))).toMatchObject({ n: 1, confirmed: false });
   });
 
   it("is left out where nothing was better or nothing is noisy", async () => {
     expect(confirmed(await search((x) => 10 + x, { budget: { trials: 30 } }))).toBeUndefined();
-    expect(confirmed(await search((x) => 10 - x, { objective: { metric: "loss", direction: "minimize", noise: "none" }, budget: { trials: 30 } }))).toBeUndefined(); // prettier-ignore
+    expect(
+      confirmed(
+        await search((x) => 10 - x, {
+          objective: { metric: "loss", direction: "minimize", noise: "none" },
+          budget: { trials: 30 },
+        }),
+      ),
+    ).toBeUndefined();
   });
 });

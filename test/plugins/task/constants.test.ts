@@ -41,15 +41,33 @@ describe("constants of a module", () => {
   it("are found at its top level with their values, in Python", () => {
     const found = Object.fromEntries(findConstants(python, "python").map(({ name, value }) => [name, value]));
     expect(found).toEqual({
-      DEPTH: 8, TOTAL_BATCH_SIZE: 524288, LR: 0.04, BETAS: [0.8, 0.95], SIZES: [1, 2], PATTERN: "SSSL", NAME: "x # y", FLAG: true, NEGATIVE: -0.5, UNDER: 1000000, FORMATTED: undefined,
-    }); // prettier-ignore
+      DEPTH: 8,
+      TOTAL_BATCH_SIZE: 524288,
+      LR: 0.04,
+      BETAS: [0.8, 0.95],
+      SIZES: [1, 2],
+      PATTERN: "SSSL",
+      NAME: "x # y",
+      FLAG: true,
+      NEGATIVE: -0.5,
+      UNDER: 1000000,
+      FORMATTED: undefined,
+    });
   });
 
   it("are found in TypeScript", () => {
     const found = Object.fromEntries(findConstants(typescript, "typescript").map(({ name, value }) => [name, value]));
     expect(found).toEqual({
-      DEPTH: 2, TOTAL_BATCH_SIZE: 2048, SEED: 42, BETAS: [0.8, 0.95], SIZES: [1, 2], PATTERN: "SSSL", FLAG: false, RATE: 0, COMPUTED: undefined,
-    }); // prettier-ignore
+      DEPTH: 2,
+      TOTAL_BATCH_SIZE: 2048,
+      SEED: 42,
+      BETAS: [0.8, 0.95],
+      SIZES: [1, 2],
+      PATTERN: "SSSL",
+      FLAG: false,
+      RATE: 0,
+      COMPUTED: undefined,
+    });
   });
 
   it("are rewritten in their own style, every other byte kept", () => {
@@ -64,21 +82,34 @@ describe("constants of a module", () => {
       NEGATIVE: 2,
     };
     const expected = python
-      .replace("DEPTH = 8 ", "DEPTH = 12 ").replace("2**19", "2**17").replace("4e-2", "0.0123").replace("(0.8, 0.95,)", "(0.7, 0.95,)")
-      .replace("    2,\n", "    5,\n").replace("'SSSL'", "'LL\\'L'").replace("FLAG = True", "FLAG = False").replace("-0.5", "2.0"); // prettier-ignore
+      .replace("DEPTH = 8 ", "DEPTH = 12 ")
+      .replace("2**19", "2**17")
+      .replace("4e-2", "0.0123")
+      .replace("(0.8, 0.95,)", "(0.7, 0.95,)")
+      .replace("    2,\n", "    5,\n")
+      .replace("'SSSL'", "'LL\\'L'")
+      .replace("FLAG = True", "FLAG = False")
+      .replace("-0.5", "2.0");
     expect(rewriteConstants(python, "python", values)).toBe(expected);
   });
 
   it("are rewritten in TypeScript", () => {
     const values = { TOTAL_BATCH_SIZE: 512, SEED: 43, BETAS: [0.8, 0.97], SIZES: [3, 2], FLAG: true, RATE: 1 };
     const expected = typescript
-      .replace("2 ** 11", "2 ** 9").replace("42", "43").replace("[0.8, 0.95]", "[0.8, 0.97]").replace("[1, 2] as", "[3, 2] as").replace("false", "true").replace("RATE = 0.0", "RATE = 1.0"); // prettier-ignore
+      .replace("2 ** 11", "2 ** 9")
+      .replace("42", "43")
+      .replace("[0.8, 0.95]", "[0.8, 0.97]")
+      .replace("[1, 2] as", "[3, 2] as")
+      .replace("false", "true")
+      .replace("RATE = 0.0", "RATE = 1.0");
     expect(rewriteConstants(typescript, "typescript", values)).toBe(expected);
   });
 
   it("that get the value they have stay as they are to the byte, with CRLF and a byte order mark too", () => {
     const source = `\uFEFF${python.replaceAll("\n", "\r\n")}`;
-    const values = Object.fromEntries(findConstants(source, "python").flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))); // prettier-ignore
+    const values = Object.fromEntries(
+      findConstants(source, "python").flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])),
+    );
     expect(rewriteConstants(source, "python", values)).toBe(source);
     expect(rewriteConstants(source, "python", { DEPTH: 9 })).toBe(source.replace("DEPTH = 8 ", "DEPTH = 9 "));
   });
@@ -97,7 +128,12 @@ describe("constants of a module", () => {
 
   it("that cannot be replaced are refused by name and line", () => {
     const refusal = (values: Record<string, number>) => () => rewriteConstants(python, "python", values);
-    expect(refusal({ DEPHT: 1 })).toThrow(expect.objectContaining({ code: "E_TASK_INVALID", details: expect.objectContaining({ hint: "did you mean DEPTH?" }) as object }) as Error); // prettier-ignore
+    expect(refusal({ DEPHT: 1 })).toThrow(
+      expect.objectContaining({
+        code: "E_TASK_INVALID",
+        details: expect.objectContaining({ hint: "did you mean DEPTH?" }) as object,
+      }) as Error,
+    );
     expect(refusal({ FORMATTED: 1 })).toThrow(/FORMATTED on line 17 is no literal/);
     expect(() => rewriteConstants("X = 1\nX = 2\n", "python", { X: 3 })).toThrow(
       /assigned on line 1 and again on line 2/,
@@ -132,10 +168,19 @@ describe("a constant that the module assigns again", () => {
 });
 
 it("a space can be read from the constants", () => {
-  expect(discoverSpace(typescript, "typescript", ["DEPTH", "TOTAL_BATCH_SIZE", "BETAS", "FLAG", "PATTERN"]).parameters).toEqual({
+  expect(
+    discoverSpace(typescript, "typescript", ["DEPTH", "TOTAL_BATCH_SIZE", "BETAS", "FLAG", "PATTERN"]).parameters,
+  ).toEqual({
     DEPTH: { type: "int", min: 1, max: 4, default: 2 },
     TOTAL_BATCH_SIZE: { type: "int", min: 512, max: 8192, scale: "pow2", default: 2048 },
-    BETAS: { type: "tuple", items: [{ type: "float", min: 0, max: 1 }, { type: "float", min: 0, max: 1 }], default: [0.8, 0.95] },
+    BETAS: {
+      type: "tuple",
+      items: [
+        { type: "float", min: 0, max: 1 },
+        { type: "float", min: 0, max: 1 },
+      ],
+      default: [0.8, 0.95],
+    },
     FLAG: { type: "bool", default: false },
-  }); // prettier-ignore
+  });
 });

@@ -3,7 +3,16 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, truncateSy
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../../core/index.ts";
-import { applyEdits, changedThroughLinks, createMetricReader, freezeTask, giveEachItsOwn, patchOf, prepareTrial, verifyProtected } from "../../../plugins/task/index.ts"; // prettier-ignore
+import {
+  applyEdits,
+  changedThroughLinks,
+  createMetricReader,
+  freezeTask,
+  giveEachItsOwn,
+  patchOf,
+  prepareTrial,
+  verifyProtected,
+} from "../../../plugins/task/index.ts";
 import { emptyFolder } from "../../support/run.ts";
 
 const task: Task = {
@@ -62,7 +71,10 @@ describe("the task's folder", () => {
   it("with a large file that is neither linked nor ignored is refused with the line that settles it", async () => {
     const { home, folder, run } = userFolder({ "weights.bin": "" });
     truncateSync(join(folder, "weights.bin"), 60e6);
-    await expect(freezeTask(task, home, run)).rejects.toMatchObject({ code: "E_TASK_INVALID", details: { hint: 'link it: link: ["weights.bin"], or leave it out: ignore: ["weights.bin"]' } }); // prettier-ignore
+    await expect(freezeTask(task, home, run)).rejects.toMatchObject({
+      code: "E_TASK_INVALID",
+      details: { hint: 'link it: link: ["weights.bin"], or leave it out: ignore: ["weights.bin"]' },
+    });
   });
 
   it("in a git repository holds tracked and new files, dirty or not, and nothing that git ignores", async () => {
@@ -93,8 +105,14 @@ describe("the task's folder", () => {
       );
       return "refused" in prepared ? prepared : { command: prepared.command, env: prepared.env };
     };
-    expect(await given({ values: { via: "env" }, seed: { env: "SEED" } })).toEqual({ command: ["python3", "train.py"], env: { LR: "0.2", BETAS: "[1,2]", ON: "true", SEED: "7" } }); // prettier-ignore
-    expect(await given({ values: { via: "args" }, seed: { arg: "seed" } })).toEqual({ command: ["python3", "train.py", "--LR=0.2", "--BETAS=[1,2]", "--ON=true", "--seed=7"], env: {} }); // prettier-ignore
+    expect(await given({ values: { via: "env" }, seed: { env: "SEED" } })).toEqual({
+      command: ["python3", "train.py"],
+      env: { LR: "0.2", BETAS: "[1,2]", ON: "true", SEED: "7" },
+    });
+    expect(await given({ values: { via: "args" }, seed: { arg: "seed" } })).toEqual({
+      command: ["python3", "train.py", "--LR=0.2", "--BETAS=[1,2]", "--ON=true", "--seed=7"],
+      env: {},
+    });
     await given({ values: { via: "json", file: "values.json" } });
     expect(JSON.parse(readFileSync(join(run, "t", "work", "values.json"), "utf8"))).toEqual({
       LR: 0.2,
@@ -152,12 +170,20 @@ describe("the task's folder", () => {
 });
 
 describe("edits", () => {
-  const files = new Map([["model.py", "a = 1\nb = 1\n"], ["prepare.py", "x\n"]]); // prettier-ignore
+  const files = new Map([
+    ["model.py", "a = 1\nb = 1\n"],
+    ["prepare.py", "x\n"],
+  ]);
   const rules = { editable: ["*.py"], protected: ["prepare.py"] };
   const edit = (file: string, find: string, replace = "$& new") => applyEdits(files, [{ file, find, replace }], rules);
 
   it("replace text that occurs once, literally", () => {
-    expect(edit("model.py", "a = 1")).toEqual({ files: new Map([["model.py", "$& new\nb = 1\n"], ["prepare.py", "x\n"]]) }); // prettier-ignore
+    expect(edit("model.py", "a = 1")).toEqual({
+      files: new Map([
+        ["model.py", "$& new\nb = 1\n"],
+        ["prepare.py", "x\n"],
+      ]),
+    });
   });
 
   it("are refused with the reason", () => {
@@ -201,7 +227,10 @@ describe("metrics", () => {
   });
 
   it("come from a pattern, JSON lines or a file as well", async () => {
-    expect((await read("epoch 3 loss=0.25 acc=0.5\n", { from: "regex", pattern: "loss=(?<loss>\\S+) acc=(?<acc>\\S+)" })).metrics).toEqual({ loss: 0.25, acc: 0.5 }); // prettier-ignore
+    expect(
+      (await read("epoch 3 loss=0.25 acc=0.5\n", { from: "regex", pattern: "loss=(?<loss>\\S+) acc=(?<acc>\\S+)" }))
+        .metrics,
+    ).toEqual({ loss: 0.25, acc: 0.5 });
     expect((await read("final 0.75\n", { from: "regex", pattern: "final (\\S+)" })).metrics).toEqual({ loss: 0.75 });
     expect((await read('x\n{"loss": 0.5, "name": "a"}\n', { from: "json-lines" })).metrics).toEqual({ loss: 0.5 });
     expect((await read("", { from: "file", file: "metrics.json" })).problems).toEqual([
@@ -212,6 +241,9 @@ describe("metrics", () => {
   it("survive a megabyte on one line, and progress lines are told", async () => {
     const { metrics, progress } = await read([`${"x".repeat(1e6)}\n`, "progress 3 0.5\nprogress 4 nan\nloss: 1\n"]);
     expect(metrics).toEqual({ loss: 1 });
-    expect(progress).toEqual([{ step: 3, value: 0.5 }, { step: 4, value: NaN }]); // prettier-ignore
+    expect(progress).toEqual([
+      { step: 3, value: 0.5 },
+      { step: 4, value: NaN },
+    ]);
   });
 });
