@@ -90,6 +90,7 @@ const viewOf = (trial: Trial): View => ({
   trial: () => trial,
   pending: [],
   budget: { trials: 20_000, used: trial.id },
+  slots: { count: 1, busy: 1 },
   inForce: [],
   catalogue: [],
   struck: [],

@@ -1,5 +1,5 @@
 import { canonical } from "../kit/json.ts";
-import type { ArmChange, Level, Model, Objective, Plugin, Policy, Space, Taps, Trial, View } from "./contract.ts";
+import type { ArmChange, Level, Model, Objective, Plugin, Policy, Space, Taps, Task, Trial, View } from "./contract.ts";
 import { Stage } from "./contract.ts";
 import type { Hooks, TapWatch } from "./hooks.ts";
 import { makeHooks } from "./hooks.ts";
@@ -80,6 +80,7 @@ export interface ArmParts {
   readonly catalogue: ReadonlyMap<string, Plugin>;
   /** Makes the plugins of generated mechanisms. */
   readonly generate?: Level["generate"];
+  readonly task?: Task;
   readonly space?: Space;
   readonly objective: Objective;
   readonly model?: Model;
@@ -141,12 +142,13 @@ export class Arms<C> {
   }
 
   #taps(plugin: Plugin, hooks: Hooks<C>): Taps<C> {
-    const { level, seed, space, objective, model } = this.#parts;
+    const { level, seed, task, space, objective, model } = this.#parts;
     const options = (stage: number) => ({ name: plugin.name, stage, plugin });
     let states = 0; // `as never` below: tapable sees a call's last argument, the wrapper turns it into the tap's own
     return {
       level,
       seed,
+      task,
       space,
       objective,
       model,

@@ -1,38 +1,25 @@
-import type { BudgetLimits } from "./contract.ts";
-
-export type Resource = "trials" | "hours" | "tokens" | "usd";
-
-/** What may be spent and what has been: everything charged here is charged to the parent too, and nothing may be spent that the parent does not have. */
+/** Trials that may be spent and that have been: each is charged to the parent too, and nothing may be spent that the parent does not have. */
 export class Budget {
-  limits: BudgetLimits; // may be raised when a run is resumed
+  limit: number; // may be raised when a run is resumed
   readonly parent?: Budget;
-  #used: Record<Resource, number> = { trials: 0, hours: 0, tokens: 0, usd: 0 };
+  #used = 0;
 
-  constructor(limits: BudgetLimits, parent?: Budget) {
-    this.limits = limits;
+  constructor(limit = Infinity, parent?: Budget) {
+    this.limit = limit;
     this.parent = parent;
   }
 
-  charge(resource: Resource, amount: number): void {
-    this.#used[resource] += amount;
-    this.parent?.charge(resource, amount);
+  charge(trials: number): void {
+    this.#used += trials;
+    this.parent?.charge(trials);
   }
 
-  used(resource: Resource): number {
-    return this.#used[resource];
+  get used(): number {
+    return this.#used;
   }
 
-  /** What is left of it here and in every parent; Infinity without a limit. */
-  left(resource: Resource): number {
-    const own = (this.limits[resource] ?? Infinity) - this.#used[resource];
-    return Math.min(own, this.parent?.left(resource) ?? Infinity);
-  }
-
-  /** The first resource that is used up, in words, or undefined. */
-  spent(): string | undefined {
-    for (const [resource, limit] of Object.entries(this.limits) as [keyof BudgetLimits, number][])
-      if (resource !== "stallTrials" && this.#used[resource] >= limit)
-        return `the budget of ${limit} ${resource === "usd" ? "US dollars" : resource} is used up`;
-    return this.parent?.spent();
+  /** What is left here and in every parent; Infinity without a limit. */
+  get left(): number {
+    return Math.min(this.limit - this.#used, this.parent?.left ?? Infinity);
   }
 }

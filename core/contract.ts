@@ -212,6 +212,8 @@ export interface View<C = unknown> {
   readonly pending: readonly Trial<C>[];
   /** Of this level; `trials` is Infinity where only the levels below are limited. */
   readonly budget: { trials: number; used: number };
+  /** Trials that may run at a time, and how many did on average when one ended, that one included. */
+  readonly slots: { count: number; busy: number };
   /** Names of the mechanisms in force. */
   readonly inForce: readonly string[];
   /** Names of the mechanisms that may be installed. */
@@ -362,6 +364,8 @@ export interface Run {
   on(listener: (fact: Fact) => void): void;
   /** Journaled and shown to the user once; `detail` may differ between equal runs. */
   notice(text: string, detail?: string): void;
+  /** Ends the run in good order, as a budget that is used up does: nothing more is planned. */
+  end(reason: string): void;
   view(level: string): View;
 }
 
@@ -394,6 +398,8 @@ export interface Taps<C> {
   readonly level: string;
   /** The run's: what is random over a whole run is keyed by it. */
   readonly seed: string;
+  /** Inner loops; undefined above. */
+  readonly task?: Task;
   readonly space?: Space;
   readonly objective: Objective;
   readonly model?: Model;

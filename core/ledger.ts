@@ -76,6 +76,8 @@ export class Ledger<C = unknown> {
   readonly below?: Ledger;
   /** The parent of first trials in a level that measures no baseline: the arm as configured. */
   readonly root: Trial<C>;
+  /** What the whole run may spend; of a level that only directs others, nothing. */
+  limits: BudgetLimits;
   readonly budget: Budget;
   readonly segments = new Map<string, SegmentState>();
   readonly changes = new Map<string, ArmChange>();
@@ -107,12 +109,16 @@ export class Ledger<C = unknown> {
   #incumbent?: number;
   #noiseFloor?: number;
   #strikes = new Map<string, number>();
+  /** Trials that ended, and the sum of the slots that were in use at these moments. */
+  #ended = 0;
+  #busy = 0;
   #view?: View<C>;
 
   constructor(setup: LevelSetup, below?: Ledger) {
     this.setup = setup;
     this.below = below;
-    this.budget = new Budget(setup.budget);
+    this.limits = setup.budget;
+    this.budget = new Budget(setup.budget.trials);
     ({ policy: this.policy, mechanisms: this.mechanisms } = inEffect([], this.changes, setup.mechanisms));
     const candidate = (setup.level.start?.(setup.space) ?? {}) as C;
     this.root = deepFreeze({ id: 0, turn: -1, parent: 0, candidate, by: "config", arm: [], seed: 0, touches: [] });
@@ -162,7 +168,8 @@ export class Ledger<C = unknown> {
         return found && found.index < length ? found.trial : undefined;
       },
       pending: [...this.#pending.values()],
-      budget: { trials: this.budget.limits.trials ?? Infinity, used: this.budget.used("trials") },
+      budget: { trials: this.budget.limit, used: this.budget.used },
+      slots: { count: setup.level.slots ?? 1, busy: this.#ended === 0 ? 0 : this.#busy / this.#ended },
       inForce: this.mechanisms,
       catalogue: setup.catalogue,
       struck: [...this.struck],
@@ -225,6 +232,13 @@ export class Ledger<C = unknown> {
     }
   }
 
+  /** New limits, where a resumed run has other ones. */
+  allow(limits: BudgetLimits): void {
+    this.limits = limits;
+    this.budget.limit = limits.trials ?? Infinity;
+    this.#view = undefined;
+  }
+
   /** A change of this level's arm was kept by an outer level. */
   enforce(id: string, change: ArmChange): void {
     this.changes.set(id, change);
@@ -238,8 +252,7 @@ export class Ledger<C = unknown> {
   }
 
   #applySegment(segment: SegmentState): void {
-    const limits = segment.trials === null ? {} : { trials: segment.trials };
-    this.segments.set(segment.id, { ...segment, budget: new Budget(limits, this.budget) });
+    this.segments.set(segment.id, { ...segment, budget: new Budget(segment.trials ?? Infinity, this.budget) });
     for (const { id, change } of segment.probation) this.changes.set(id, change);
   }
 
@@ -250,7 +263,7 @@ export class Ledger<C = unknown> {
     this.nextTurn = turn.turn + 1;
     if (segment) this.searching = true;
     const charged = trials.filter((trial) => segment || trial.confirms || (trial.id !== 0 && trial.repeatOf !== 0));
-    (segment?.budget ?? this.budget).charge("trials", charged.length);
+    (segment?.budget ?? this.budget).charge(charged.length);
     for (const trial of trials) {
       this.#pending.set(trial.id, deepFreeze(trial));
       this.nextTrial = trial.id + 1;
@@ -277,6 +290,9 @@ export class Ledger<C = unknown> {
       this.progress.delete(id);
       return;
     }
+    const running = [...this.#pending.values()].filter((one) => !one.outcome).length;
+    this.#busy += Math.min(running, this.setup.level.slots ?? 1);
+    this.#ended++;
     this.#pending.set(id, deepFreeze({ ...trial, outcome }));
     this.#view = undefined;
   }

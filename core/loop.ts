@@ -16,6 +16,8 @@ export interface Shared {
   readonly signal: AbortSignal;
   /** Ends the run with this error, in good order. */
   fail(error: unknown): void;
+  /** Why a plugin wants the run to end, or undefined. */
+  ended(): string | undefined;
   /** Hours that the run has worked, earlier processes included. */
   hours(): number;
 }
@@ -61,14 +63,17 @@ export class Loop<C = unknown> {
     if (this.#shared.signal.aborted) return "stopped";
     const below = this.below?.spent;
     if (below !== undefined) return below;
-    if (this.#exhausted) return "every point of the space has been tried";
+    if (this.#exhausted)
+      return this.context.ledger.setup.space ? "every point of the space has been tried" : "nothing more was proposed";
+    const ended = this.#shared.ended();
+    if (ended !== undefined) return ended;
     return this.#level.start ? (this.#goalReached() ?? this.#budgetSpent()) : undefined;
   }
 
   #goalReached(): string | undefined {
     const { ledger } = this.context;
     const { direction, target } = ledger.setup.objective;
-    const { stallTrials = Infinity } = ledger.budget.limits;
+    const { stallTrials = Infinity } = ledger.limits;
     const value = ledger.view().incumbent?.value;
     const isReached = (goal: number, best: number) => (direction === "minimize" ? best <= goal : best >= goal);
     if (value !== undefined && target !== undefined && isReached(target, value))
@@ -77,10 +82,7 @@ export class Loop<C = unknown> {
   }
 
   #budgetSpent(): string | undefined {
-    const { budget } = this.context.ledger;
-    const { trials, hours = Infinity } = budget.limits;
-    const spent = budget.spent();
-    if (spent !== undefined) return spent;
+    const { trials, hours = Infinity } = this.context.ledger.limits;
     if (this.context.left() <= 0) return `the budget of ${trials} trials is used up`;
     return this.#shared.hours() >= hours ? `the budget of ${hours} hours is used up` : undefined;
   }
@@ -116,8 +118,7 @@ export class Loop<C = unknown> {
     if (!ledger.segments.has(id)) this.#shared.write({ type: "segment", level: this.name, id, trials, probation });
     const segment = ledger.segments.get(id) as SegmentState;
     this.#fill();
-    const isOpen = () =>
-      this.spent === undefined && (segment.trials === null || segment.budget.used("trials") < segment.trials);
+    const isOpen = () => this.spent === undefined && (segment.trials === null || segment.budget.used < segment.trials);
     while (isOpen()) {
       await this.#room();
       if (isOpen()) await this.#step(segment);
@@ -293,7 +294,7 @@ export class Loop<C = unknown> {
     const ran = await below.run(`${this.name} ${trial.id}`, segment.trials, [...inherited, ...own]);
     const target = below.named(change.of)?.context.ledger;
     return {
-      trials: ran.budget.used("trials"),
+      trials: ran.budget.used,
       turns: target?.pairs.get(id)?.turns ?? 0,
       evidence: target?.evidence.get(id),
       exhausted: below.spent !== undefined,

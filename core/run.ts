@@ -38,7 +38,7 @@ export function buildStack(
     const { name, kind } = level;
     const isTask = kind === "task";
     const objective = isTask ? config.objective : { metric: "effect", direction: "maximize" as const };
-    const space = isTask ? config.space : undefined;
+    const [task, space] = isTask ? [config.task, config.space] : [];
     const offered = (config.plugins ?? []).filter(
       (one) => one.role === "mechanism" && (one.kinds ?? ["task"]).includes(kind),
     );
@@ -66,7 +66,7 @@ export function buildStack(
     const author = config.levels.find((other) => other.generate && target(other) === name);
     const generate = author?.generate?.bind(author);
     const arms = new Arms(
-      { level: name, seed, base: plugins, catalogue, generate, space, objective, model: config.llm, watch },
+      { level: name, seed, base: plugins, catalogue, generate, task, space, objective, model: config.llm, watch },
       ledger,
     );
     ledgers.push(ledger);
@@ -78,7 +78,7 @@ export function buildStack(
       signal,
       once,
       folderOf: (trial) => join(folder, "trials", isTask ? String(trial) : `${name}-${trial}`),
-      left: () => ledger.budget.left("trials") - (level.reserve?.(ledger.view()) ?? 0),
+      left: () => ledger.budget.left - (level.reserve?.(ledger.view()) ?? 0),
       judge: (of, test) => ledgers.find((one) => one.setup.name === of)?.setup.level.judge?.(test, ledger.view()),
     });
   }
@@ -88,7 +88,7 @@ export function buildStack(
 /** Folds one fact into the levels; what an outer level kept takes effect in the loop that it changes. */
 export function foldInto(ledgers: readonly Ledger[], fact: Fact): void {
   const limits = fact.budget as Config["budget"] | undefined;
-  if (limits && ledgers[0]) ledgers[0].budget.limits = limits;
+  if (limits) ledgers[0]?.allow(limits);
   const ledger = ledgers.find((one) => one.setup.name === fact.level);
   ledger?.apply(fact);
   const verdict = fact.verdict as { decision?: string } | undefined;
@@ -128,6 +128,7 @@ export async function execute(
   };
   const opened: Plugin[] = [];
   let reason = "failed";
+  let ended: string | undefined;
   try {
     checkUnchanged(journal, config);
     const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why, final) =>
@@ -152,6 +153,7 @@ export async function execute(
       on: (listener) => listeners.add(listener),
       notice: (text, detail) =>
         void write({ type: "notice", text, ...(detail === undefined ? {} : { volatile: { detail } }) }),
+      end: (why) => void (ended ??= why),
       view: (level) => (stack.ledgers.find((one) => one.setup.name === level) as Ledger).view(),
     };
     const begin = { version: journalVersion, config: describe(config), levels: stack.ledgers.map(levelFact) };
@@ -163,7 +165,7 @@ export async function execute(
     for (const plugin of new Set(pluginsOf(config).map(([, one]) => one))) opened.push(await openPlugin(plugin, run));
 
     const hours = () => (earlier + Date.now() - started) / 3_600_000;
-    const shared: Shared = { write, seen: () => journal.last, signal: stopping, fail, hours };
+    const shared: Shared = { write, seen: () => journal.last, signal: stopping, fail, hours, ended: () => ended };
     const loops: Loop[] = [];
     for (const context of stack.contexts) loops.push(new Loop(context, shared, loops.at(-1)));
     const [inner, top] = [loops[0] as Loop, loops.at(-1) as Loop];

@@ -148,9 +148,10 @@ function valueOf(answer: Answer | undefined, during: string, isFinal: boolean): 
 const finite = (value: number | undefined): number | null =>
   value === undefined || !Number.isFinite(value) ? null : value;
 
-const headOf = ({ policy, budget, inForce, pending, baseline, noiseFloor, incumbent }: View): Head => ({
+const headOf = ({ policy, budget, slots, inForce, pending, baseline, noiseFloor, incumbent }: View): Head => ({
   policy,
   budget: { trials: finite(budget.trials), used: budget.used },
+  slots,
   inForce,
   pending: pending.map(slim),
   baseline: finite(baseline),

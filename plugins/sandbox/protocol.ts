@@ -13,6 +13,7 @@ export const limits = { heap: 64 * 2 ** 20, stack: 256 * 2 ** 10, text: 64 * 2 *
 export interface Head {
   policy: Policy;
   budget: { trials: number | null; used: number };
+  slots: { count: number; busy: number };
   inForce: readonly string[];
   pending: readonly Trial[];
   baseline: number | null;

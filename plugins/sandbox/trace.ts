@@ -82,6 +82,7 @@ function follower(now: Fixed): (trial: Trial<TaskChange>) => View<TaskChange> {
       trial: (id) => find(id, length),
       pending: [],
       budget: { trials: now.budget.trials, used: length },
+      slots: { count: 1, busy: 1 },
       inForce: [],
       catalogue: [],
       struck: [],
