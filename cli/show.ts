@@ -3,8 +3,9 @@ import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ArmChange, Ledger, TaskChange, Trial } from "../core/index.ts";
 import { BilevelError, changeId } from "../core/index.ts";
-import { describeMove } from "../kit/index.ts";
+import { describeChange } from "../kit/index.ts";
 import { changeText, evidenceText, measurementOf, resultOf } from "../plugins/progress/index.ts";
+import { askedIn, costText, totalOf, type Asked } from "../plugins/llm/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
 
@@ -16,7 +17,7 @@ export const showVerb: CommandModule<object, CommonArguments & { trial: string; 
       .positional("trial", { type: "string" })
       .option("run", { type: "string", describe: "the run (default: the latest)" }) as never,
   handler({ cwd, run, trial: wanted, json }) {
-    const { folder, ledgers } = readRun(findRun(resolve(cwd), run));
+    const { folder, ledgers, facts } = readRun(findRun(resolve(cwd), run));
     const [, level, number = ""] = /^(?:(.+)-)?(\d+)$/.exec(wanted) ?? [];
     const ledger = level === undefined ? ledgers[0] : ledgers.find((one) => one.setup.name === level);
     const found = ledger?.trial(Number(number));
@@ -30,27 +31,36 @@ export const showVerb: CommandModule<object, CommonArguments & { trial: string; 
           .join(", "),
         path: folder,
       });
-    if (json) return console.log(JSON.stringify(found));
+    const asked = askedIn(folder, facts).filter((one) => one.level === ledger.setup.name && one.turn === found.turn);
+    if (json) return console.log(JSON.stringify({ ...found, model: totalOf(asked) }));
     const lines =
       ledger.setup.level.kind === "task"
         ? taskLines(found as Trial<TaskChange>, ledger)
         : armLines(found as Trial<ArmChange>, ledgers);
-    for (const line of lines) console.log(line);
+    for (const line of [...lines, ...modelLines(asked)]) console.log(line);
     const files = join(folder, "trials", level === undefined ? number : wanted);
     if (existsSync(files)) console.log(`files: ${files}`);
   },
 };
 
+/** What its turn asked the model; both sides of a pair share it. */
+function modelLines(asked: readonly Asked[]): string[] {
+  const failed = asked.flatMap((one) => (one.failed === undefined ? [] : [`  ${one.purpose}: ${one.failed}`]));
+  const purposes = asked.map(({ purpose }) => purpose).join(", ");
+  return asked.length === 0 ? [] : [`its turn asked the model (${purposes}): ${costText(totalOf(asked))}`, ...failed];
+}
+
 function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
-  const { id, candidate, parent, repeatOf, verdict, outcome, seed, arm, tests, side } = trial;
-  const before = (ledger.trial(parent) as Trial<TaskChange> | undefined)?.candidate.values ?? {};
+  const { id, candidate, parent, repeatOf, hypothesis, verdict, outcome, seed, arm, tests, side } = trial;
+  const before = (ledger.trial(parent) as Trial<TaskChange> | undefined)?.candidate ?? {};
   const other = tests === undefined ? undefined : ledger.turns.get(trial.turn)?.trials.find((one) => one !== id);
   const isMechanism = (tap: string): boolean =>
     [...ledger.mechanisms, ...ledger.setup.catalogue, ...ledger.evidence.keys()].includes(tap);
   return [
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
-    ...(id === 0 ? [] : [`change: ${describeMove(before, candidate.values ?? {}) || "none"}`]),
+    ...(id === 0 ? [] : [`change: ${describeChange(before, candidate) || "none"}`]),
+    ...(trial.by === "propose-llm" && hypothesis ? [`why: ${hypothesis}`] : []),
     `values: ${JSON.stringify(candidate.values ?? {})}`,
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
     ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),

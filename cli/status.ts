@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { ownerOf } from "../core/index.ts";
 import { blockOf } from "../plugins/progress/index.ts";
-import { summaryLines, workOf } from "../plugins/report/index.ts";
+import { modelAccount, summaryLines, workOf } from "../plugins/report/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
 
@@ -38,6 +38,7 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
           noiseFloor: inner?.noiseFloor,
           best,
           mechanisms: inner ? workOf(inner, facts) : [],
+          model: modelAccount(folder, facts),
         }),
       );
       return;
@@ -45,6 +46,6 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
     const slots = views[0]?.pending.length ?? 1;
     for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) console.log(line);
     if (views[0] && views[0].trials.length > 0)
-      for (const line of summaryLines(views, state, facts).slice(1)) console.log(line);
+      for (const line of summaryLines(views, state, { folder, facts }).slice(1)) console.log(line);
   },
 };

@@ -218,6 +218,8 @@ export interface View<C = unknown> {
   readonly inForce: readonly string[];
   /** Names of the mechanisms that may be installed. */
   readonly catalogue: readonly string[];
+  /** Where the methods of its mechanisms come from, by name, as far as they say. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** Names of generated mechanisms that failed too often and are left out. */
   readonly struck: readonly string[];
   /** Inner loops; undefined above. */
@@ -330,6 +332,8 @@ export interface Plugin {
   readonly options?: unknown;
   /** `mechanism`: shapes the search of a loop; research may install and remove it. */
   readonly role?: "mechanism";
+  /** Where a mechanism's method comes from: a paper, a book. */
+  readonly source?: string;
   /** False for a mechanism that only judges or stops: it makes no other draft, so no pair can tell its worth, and it is in force from the start. */
   readonly proposes?: boolean;
   /** `generated`: what fails in it is contained and counted. */

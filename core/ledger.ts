@@ -63,6 +63,7 @@ export interface LevelSetup {
   readonly mechanisms: readonly string[];
   /** Names of the mechanisms that may be installed. */
   readonly catalogue: readonly string[];
+  readonly sources?: Readonly<Record<string, string>>;
 }
 
 interface Entry<C> {
@@ -172,6 +173,7 @@ export class Ledger<C = unknown> {
       slots: { count: setup.level.slots ?? 1, busy: this.#ended === 0 ? 0 : this.#busy / this.#ended },
       inForce: this.mechanisms,
       catalogue: setup.catalogue,
+      sources: setup.sources,
       struck: [...this.struck],
       space: setup.space,
       objective: setup.objective,

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import type { Evaluation, Fact, Level, Outcome, Segment, SegmentResult, Trial } from "./contract.ts";
+import { redacted } from "../kit/text.ts";
 import { changeId, isEmpty } from "./arm.ts";
 import { BilevelError, messageOf } from "./errors.ts";
 import type { Probation, SegmentState, TurnState } from "./ledger.ts";
@@ -214,7 +215,8 @@ export class Loop<C = unknown> {
     let outcome: Outcome;
     try {
       outcome = await this.#evaluate(trial, slot);
-      const { seconds, where, ...rest } = outcome;
+      const { seconds, where, ...rest } =
+        "reason" in outcome ? { ...outcome, reason: redacted(outcome.reason) } : outcome;
       const volatile = { seconds, ...(where ? { where } : {}), at: Date.now() };
       this.#shared.write({ type: "outcome", level: this.name, trial: trial.id, outcome: rest, volatile });
     } finally {

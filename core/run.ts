@@ -61,7 +61,10 @@ export function buildStack(
     };
     const mechanisms = plugins.filter(({ role }) => role === "mechanism").map((plugin) => plugin.name);
     const budget = isTask ? config.budget : {};
-    const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], budget };
+    const sources = Object.fromEntries(
+      [...plugins, ...drawn].flatMap((one) => (one.source ? [[one.name, one.source]] : [])),
+    );
+    const setup = { name, level, objective, space, mechanisms, catalogue: [...catalogue.keys()], sources, budget };
     const ledger = new Ledger(setup, ledgers[index - 1]);
     const author = config.levels.find((other) => other.generate && target(other) === name);
     const generate = author?.generate?.bind(author);

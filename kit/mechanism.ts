@@ -33,7 +33,7 @@ export interface Mechanism<S, O = unknown, C = TaskChange> {
 export function mechanism<S, O extends object = Record<string, never>, C = TaskChange>(
   definition: Mechanism<S, O, C>,
 ): (options?: Partial<O>) => Plugin {
-  const { name, brief, propose, refine, prune, select } = definition;
+  const { name, source, brief, propose, refine, prune, select } = definition;
   const schema = { additionalProperties: false, ...(definition.options ?? { type: "object" }) };
   return (given = {}) => {
     const options = { ...given } as O;
@@ -41,6 +41,7 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
       name,
       contract: 1,
       role: "mechanism",
+      ...(source === undefined ? {} : { source }),
       kinds: definition.kinds ?? ["task"],
       proposes: !!(brief ?? propose ?? refine),
       schema,

@@ -1,4 +1,5 @@
 import { integer, normal, pick, shuffle } from "./random.ts";
+import type { TaskChange } from "../core/contract.ts";
 import { canonical } from "./json.ts";
 import { complete, decode, encode, snap, type Domain, type Space, type Value, type Values } from "./space.ts";
 
@@ -88,4 +89,12 @@ export function describeMove(from: Values, to: Values): string {
   );
   const text = (value: Value | undefined): string => (value === undefined ? "none" : canonical(value));
   return names.map((name) => `${name} ${text(from[name])} → ${text(to[name])}`).join(", ");
+}
+
+/** What differs between two candidates, as one line: values, and the files that were edited. */
+export function describeChange(from: TaskChange, to: TaskChange): string {
+  const made = (to.edits ?? []).slice(from.edits?.length ?? 0);
+  const files = [...new Set(made.map(({ file }) => file))];
+  const edits = files.length > 0 ? `edits ${files.join(", ")}` : "";
+  return [describeMove(from.values ?? {}, to.values ?? {}), edits].filter((part) => part !== "").join(", ");
 }

@@ -1,5 +1,6 @@
 import type { ArmChange, Generated, Model, TaskChange, Turn, View } from "../../core/index.ts";
 import { changeId } from "../../core/index.ts";
+import { fenced } from "../../kit/text.ts";
 import { critique, explore, generate, specify, type Hypothesis } from "./rounds.ts";
 import { situation } from "./situation.ts";
 
@@ -64,23 +65,35 @@ export async function writeMechanism(model: Model, turn: Turn<ArmChange>, target
 const codeIn = (text: string): string =>
   (/^\s*```[a-z]*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text).trimEnd() + "\n";
 
-/** Names, sources and records of what was tried: kept, dropped, and why. */
+/** Characters of a generated mechanism's file that its successor's author is shown. */
+const shownCode = 2500;
+
+/** Names, sources and records of what was tried: kept, dropped, and why; of what was written for this run and is in force, the file. */
 function recordOf({ view }: Turn<ArmChange>, target: View): string {
   const lines = new Map<string, string>();
-  for (const name of [...target.catalogue, ...target.inForce]) lines.set(name, `${name}: ${stateOf(target, name)}`);
+  for (const name of [...target.catalogue, ...target.inForce]) {
+    const source = target.sources?.[name];
+    lines.set(name, `- ${name}${source ? ` (${source})` : ""}: ${stateOf(target, name)}`);
+  }
   for (const { candidate } of view.trials) {
     const { install } = candidate;
     if (!install) continue;
     const id = changeId(candidate);
-    const idea = install.from === "code" ? ` (${install.idea.slice(0, 200)})` : "";
-    lines.set(id, `${id}${idea}: ${stateOf(target, id)}`);
+    const state = stateOf(target, id);
+    if (install.from === "plugin") continue;
+    const file = target.inForce.includes(id) ? `\n${fenced(install.code, shownCode)}` : "";
+    lines.set(id, `- ${id} (${install.idea.slice(0, 200)}): ${state}${file}`);
   }
-  return [...lines.values()].map((line) => `- ${line}`).join("\n") || "none";
+  return [...lines.values()].join("\n") || "none";
 }
 
 function stateOf({ evidence, inForce, struck }: View, id: string): string {
   if (struck.includes(id)) return "out after failures";
   const told = evidence.get(id);
-  const pairs = told ? `, ${told.pairs} pairs` : "";
-  return `${inForce.includes(id) ? "in force" : told?.decision === "revert" ? "dropped, it did harm" : told?.decision === "undecided" ? "no verdict" : told ? "under test" : "not tested"}${pairs}`;
+  const isKept = inForce.includes(id);
+  if (!told) return isKept ? "in force" : "not tested";
+  const verdicts = { revert: "dropped, it did harm", undecided: "no verdict", keep: "helped" } as const;
+  const state = isKept ? "in force" : told.decision ? verdicts[told.decision] : "under test";
+  const effect = told.effect ? `, ${Number(told.effect.mean.toPrecision(3))} better a trial` : "";
+  return `${state}, ${told.pairs} pairs${effect}`;
 }

@@ -1,7 +1,9 @@
-import OpenAI, { APIConnectionTimeoutError, APIError } from "openai";
-import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
+import type { OpenAI } from "openai";
+import type { ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { messageOf } from "../../core/index.ts";
-import { redacted } from "./text.ts";
+import { fromStream, fromWhole, saidIn, usageIn, type Completion, type Failure, type Said } from "./completion.ts";
+import { mostOf, tokensIn } from "./purse.ts";
+import { redacted } from "../../kit/text.ts";
 import type { Usage } from "./usage.ts";
 
 export interface ClientOptions {
@@ -12,46 +14,51 @@ export interface ClientOptions {
   timeoutSeconds: number;
   retries: number;
   concurrency: number;
-}
-
-/** `isFinal`: asking again would not help; a rejected key, a spent quota, a model that is not there. */
-export interface Failure {
-  reason: string;
-  isFinal: boolean;
+  stream: boolean;
 }
 
 export interface Call {
   model: string;
   messages: readonly { role: "system" | "user" | "assistant"; content: string }[];
   form: object;
-  maxTokens?: number;
+  maxTokens: number;
 }
 
-export type CallAnswer = { faults: string[]; usage?: Usage } & ({ text: string } | { failure: Failure });
+export type CallAnswer = { faults: string[]; usage?: Usage } & (Said | { failure: Failure });
 
-/** How an answer's form is asked for, from the strictest on; a server that refuses one is asked by the next from then on. */
-const modes = ["schema", "object", "text"] as const;
+/** How an answer's form is asked for, from the strictest on. */
+const forms = ["schema", "object", "text"] as const;
+
+/** How a server wants to be asked; what it refuses is found out once, and asked otherwise from then on. */
+interface Habits {
+  form: number;
+  /** OpenAI's newer models refuse the older name, other servers the newer one. */
+  limit: "max_tokens" | "max_completion_tokens";
+  isLimitTried: boolean;
+  hasTemperature: boolean;
+  stream: boolean;
+}
 
 const longestWaitMs = 60_000;
+const longestReason = 300;
 
-/** Calls of one server: bounded in time and number, tried again where that helps, the way of asking for a form found out once. */
+/** Calls of one server: bounded in time and number, and tried again where that helps. */
 export class Client {
   readonly #options: ClientOptions;
-  readonly #openai: OpenAI;
-  #mode = 0;
+  #openai?: Promise<OpenAI>;
+  #habits: Habits;
   #running = 0;
   #waiting: (() => void)[] = [];
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    const { baseURL, apiKey, timeoutSeconds } = options;
-    this.#openai = new OpenAI({
-      baseURL,
-      apiKey: apiKey ?? "none",
-      timeout: timeoutSeconds * 1000,
-      maxRetries: 0,
-      logLevel: "off",
-    });
+    this.#habits = {
+      form: 0,
+      limit: options.baseURL === undefined ? "max_completion_tokens" : "max_tokens",
+      isLimitTried: false,
+      hasTemperature: options.temperature !== undefined,
+      stream: options.stream,
+    };
   }
 
   /** One answer, with what went wrong before it. Never throws. */
@@ -70,19 +77,17 @@ export class Client {
   async #tries(call: Call): Promise<CallAnswer> {
     const faults: string[] = [];
     for (let tries = 0; ;) {
+      const habits = this.#habits;
       try {
-        const completion = await this.#post(call);
-        const text = textOf(completion);
-        const usage = usageOf(completion, call, text);
-        if (typeof text === "string") return { text, usage, faults };
-        return { failure: text, usage, faults };
+        const completion = await this.#post(call, habits);
+        const said = saidIn(completion);
+        const text = "text" in said ? said.text : "";
+        const usage = usageIn(completion, { ...mostOf(call.messages, 0), output: tokensIn(text) });
+        return "text" in said ? { ...said, usage, faults } : { failure: said, usage, faults };
       } catch (error) {
         const reason = this.#reasonOf(error);
         faults.push(reason);
-        if (isAboutForm(error) && this.#mode < modes.length - 1) {
-          this.#mode++;
-          continue;
-        }
+        if (this.#adapt(error, habits)) continue;
         const isFinal = isFinalError(error);
         if (isFinal || tries >= this.#options.retries) return { failure: { reason, isFinal }, faults };
         await new Promise((resolve) => setTimeout(resolve, waitMs(error, tries)));
@@ -91,100 +96,89 @@ export class Client {
     }
   }
 
-  async #post({ model, messages, form, maxTokens }: Call): Promise<ChatCompletion> {
-    const { baseURL, temperature, timeoutSeconds } = this.#options;
-    const mode = modes[this.#mode];
-    const asked =
-      mode === "schema"
-        ? messages
-        : messages.map((message, index) =>
-            index === 0
-              ? {
-                  ...message,
-                  content: `${message.content}\n\nAnswer with one JSON object of this form (JSON Schema), and nothing else:\n${JSON.stringify(form)}`,
-                }
-              : message,
-          );
-    const body: ChatCompletionCreateParamsNonStreaming = {
+  async #post({ model, messages, form, maxTokens }: Call, habits: Habits): Promise<Completion> {
+    const { temperature, timeoutSeconds } = this.#options;
+    const mode = forms[habits.form];
+    const told = `Answer with one JSON object of this form (JSON Schema), and nothing else:\n${JSON.stringify(form)}`;
+    const body = {
       model,
-      messages: asked as ChatCompletionCreateParamsNonStreaming["messages"],
-      [baseURL ? "max_tokens" : "max_completion_tokens"]: maxTokens ?? this.#options.maxTokens, // OpenAI's newer models refuse the older name, other servers the newer one
-      ...(temperature === undefined ? {} : { temperature }),
+      messages: messages.map((message, index) =>
+        index === 0 && mode !== "schema" ? { ...message, content: `${message.content}\n\n${told}` } : message,
+      ),
+      [habits.limit]: maxTokens,
+      ...(habits.hasTemperature ? { temperature } : {}),
       ...(mode === "schema"
-        ? {
-            response_format: {
-              type: "json_schema",
-              json_schema: { name: "answer", schema: form as Record<string, unknown> },
-            },
-          }
-        : mode === "object"
-          ? { response_format: { type: "json_object" } }
-          : {}),
-    };
+        ? { response_format: { type: "json_schema", json_schema: { name: "answer", schema: form } } }
+        : {}),
+      ...(mode === "object" ? { response_format: { type: "json_object" } } : {}),
+    } as ChatCompletionCreateParamsNonStreaming;
+    this.#openai ??= this.#connect();
+    const { completions } = (await this.#openai).chat;
     // the package's own limit begins anew with every byte of a slow answer; this one does not
-    return this.#openai.chat.completions.create(body, { signal: AbortSignal.timeout(timeoutSeconds * 1000) });
+    const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+    if (!habits.stream) return fromWhole(await completions.create(body, { signal }));
+    const streamed = { ...body, stream: true, stream_options: { include_usage: true } } as const;
+    const completion = await fromStream(await completions.create(streamed, { signal }));
+    if (signal.aborted) throw signal.reason as Error; // the package ends a stream that is aborted as if it were whole
+    return completion;
+  }
+
+  async #connect(): Promise<OpenAI> {
+    const { OpenAI } = await import("openai"); // a quarter of a second: only where there is a model
+    const { baseURL, apiKey, timeoutSeconds } = this.#options;
+    return new OpenAI({
+      baseURL,
+      apiKey: apiKey ?? "none",
+      timeout: timeoutSeconds * 1000,
+      maxRetries: 0,
+      logLevel: "off",
+    });
+  }
+
+  /** True where the server refused a way of asking that there is another one for. */
+  #adapt(error: unknown, used: Habits): boolean {
+    const { status, message = "" } = error as { status?: number; message?: string };
+    if (status !== 400 && status !== 422 && status !== 501) return false;
+    const now = this.#habits;
+    const change = (habits: Partial<Habits>): true => {
+      if (now === used) this.#habits = { ...now, ...habits }; // else another call has found it out meanwhile
+      return true;
+    };
+    if (/response_format|json_schema|json_object|structured|grammar|schema/i.test(message))
+      return used.form < forms.length - 1 && change({ form: used.form + 1 });
+    if (/max_(completion_)?tokens/.test(message))
+      return (
+        !used.isLimitTried &&
+        change({ limit: used.limit === "max_tokens" ? "max_completion_tokens" : "max_tokens", isLimitTried: true })
+      );
+    if (/temperature/i.test(message)) return used.hasTemperature && change({ hasTemperature: false });
+    if (/stream/i.test(message)) return !used.stream && change({ stream: true });
+    return false;
   }
 
   #reasonOf(error: unknown): string {
-    if (
-      error instanceof APIConnectionTimeoutError ||
-      (error instanceof Error && /abort|timeout/i.test(error.name + error.message))
-    )
+    if (error instanceof Error && /abort|timeout/i.test(error.name + error.message))
       return `no answer within ${this.#options.timeoutSeconds} s`;
-    return redacted(messageOf(error), this.#options.apiKey).slice(0, 300);
+    return redacted(messageOf(error), this.#options.apiKey).slice(0, longestReason);
   }
 }
 
-/** What the server said, or why that is no answer. */
-function textOf(completion: ChatCompletion | undefined): string | Failure {
-  const failure = (reason: string): Failure => ({ reason, isFinal: false });
-  const [choice] = Array.isArray(completion?.choices) ? completion.choices : [];
-  if (!choice?.message) return failure("the answer has no choice in it");
-  const { content, refusal, tool_calls: tools } = choice.message;
-  if (refusal) return failure(`the model refused: ${redacted(refusal).slice(0, 200)}`);
-  if (choice.finish_reason === "content_filter") return failure("the server's filter held the answer back");
-  if (typeof content === "string" && content.trim() !== "") return content;
-  if (tools && tools.length > 0) return failure("the model called a tool instead of answering");
-  return failure(
-    choice.finish_reason === "length"
-      ? "the answer was cut off before it began: raise llm.maxTokens"
-      : "the answer is empty",
-  );
-}
-
-/** As the server counted it; a server that does not count is counted by its characters, four to a token. */
-function usageOf(completion: ChatCompletion | undefined, { messages }: Call, text: string | Failure): Usage {
-  const { usage } = completion ?? {};
-  const count = (value: unknown): number | undefined => (typeof value === "number" && value >= 0 ? value : undefined);
-  const written = messages.reduce((sum, { content }) => sum + content.length, 0);
-  return {
-    input: count(usage?.prompt_tokens) ?? Math.ceil(written / 4),
-    cached: count(usage?.prompt_tokens_details?.cached_tokens) ?? 0,
-    output: count(usage?.completion_tokens) ?? Math.ceil((typeof text === "string" ? text.length : 0) / 4),
-  };
-}
-
+/** A rejected key, an account without means, a model that is not there. */
 function isFinalError(error: unknown): boolean {
-  if (!(error instanceof APIError)) return false;
   const { status, code, type } = error as { status?: number; code?: string | null; type?: string };
-  return (
-    status === 401 ||
-    status === 402 ||
-    status === 403 ||
-    status === 404 ||
-    code === "insufficient_quota" ||
-    type === "insufficient_quota"
-  );
+  if (status === undefined) return false;
+  return [401, 402, 403, 404].includes(status) || code === "insufficient_quota" || type === "insufficient_quota";
 }
 
-const isAboutForm = (error: unknown): boolean =>
-  error instanceof APIError &&
-  (error.status === 400 || error.status === 422 || error.status === 501) &&
-  /response_format|json_schema|json_object|structured|grammar|schema/i.test(error.message);
-
-/** As the server asked, or twice as long each time, from half a second on. */
+/** As the server asked (seconds, milliseconds or a date), or twice as long each time, from half a second on. */
 function waitMs(error: unknown, tries: number): number {
-  const headers = error instanceof APIError ? (error.headers as Headers | undefined) : undefined;
-  const asked = Number(headers?.get("retry-after-ms") ?? Number(headers?.get("retry-after") ?? NaN) * 1000);
-  return Math.min(longestWaitMs, Number.isFinite(asked) && asked >= 0 ? asked : 500 * 2 ** tries);
+  const { headers } = error as { headers?: Headers };
+  const after = headers?.get("retry-after") ?? "";
+  const asked = [
+    Number(headers?.get("retry-after-ms") ?? NaN),
+    Number(after || NaN) * 1000,
+    Date.parse(after) - Date.now(),
+  ];
+  const first = asked.find((ms) => Number.isFinite(ms));
+  return Math.min(longestWaitMs, first === undefined ? 500 * 2 ** tries : Math.max(0, first));
 }

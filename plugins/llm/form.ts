@@ -22,7 +22,8 @@ export function readAnswer(text: string, form: object): { value: unknown } | { p
 
 /** The first whole JSON object of a text: alone, in a fence, or in the middle of prose; commas before a closing bracket are forgiven. */
 function jsonIn(text: string): { value: unknown } | undefined {
-  const visible = text.replace(/<think>[\s\S]*?<\/think>/g, "");
+  // thoughts: closed, without a beginning (some servers drop it), without an end
+  const visible = text.replace(/^[\s\S]*<\/think>/, "").replace(/<think>[\s\S]*$/, "");
   const fence = /```(?:json)?\s*\n([\s\S]*?)```/.exec(visible)?.[1];
   for (const candidate of [visible, fence, ...objectsIn(visible)]) {
     if (candidate === undefined) continue;

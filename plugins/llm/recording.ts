@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { BilevelError, canonical, digest, type Question } from "../../core/index.ts";
-import type { Exchange } from "./index.ts";
+import { redacted } from "../../kit/text.ts";
+import type { Exchange } from "./usage.ts";
 
 /**
  * `llm.jsonl`: what a model was asked in a run and what it answered, to be
@@ -27,12 +28,15 @@ const asked = ({ purpose, system, prompt, form }: Question, model: string): Line
 });
 const hashOf = (question: Line["question"]): string => digest(canonical(question));
 
-/** Adds an exchange to the file; begins it where there is none. */
+/** Adds an exchange to the file, without keys; begins it where there is none. */
 export function record(file: string, question: Question, exchange: Exchange): void {
   if (!existsSync(file))
     writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy: exchange.model } satisfies Header)}\n`);
   const whole = asked(question, exchange.model);
-  appendFileSync(file, `${JSON.stringify({ hash: hashOf(whole), question: whole, exchange } satisfies Line)}\n`);
+  appendFileSync(
+    file,
+    `${JSON.stringify({ hash: hashOf(whole), question: { ...whole, prompt: redacted(whole.prompt) }, exchange } satisfies Line)}\n`,
+  );
 }
 
 /** Answers from a recording: by the question, or one after the other. */

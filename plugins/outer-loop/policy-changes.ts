@@ -1,10 +1,8 @@
 import type { Policy, TaskChange, Trial, View } from "../../core/index.ts";
 import { canonical } from "../../core/index.ts";
+import { policyLimits } from "../policy-llm/index.ts";
 import type { Proposal } from "./bandit.ts";
 
-/** At most so many parameters are frozen at a time, and so many stay active. */
-const mostFrozen = 5;
-const leastActive = 4;
 /** A parameter changed so often without a keep may be frozen. */
 const triedForNothing = 3;
 
@@ -19,9 +17,10 @@ export function policyProblem(policy: Partial<Policy>, target: View): string | u
   const unknown = [...(policy.frozen ?? []), ...(policy.focus ?? [])].find((name) => !names.includes(name));
   if (unknown !== undefined) return `there is no parameter ${unknown}`;
   const frozen = new Set(policy.frozen ?? target.policy.frozen);
-  if (frozen.size > mostFrozen) return `at most ${mostFrozen} parameters may be frozen`;
-  if (frozen.size > 0 && names.length - frozen.size < leastActive)
-    return `at least ${leastActive} parameters must stay active`;
+  const { newlyFrozen, free } = policyLimits;
+  const added = [...frozen].filter((name) => !target.policy.frozen.includes(name));
+  if (added.length > newlyFrozen) return `at most ${newlyFrozen} more parameters may be frozen at a time`;
+  if (frozen.size > 0 && names.length - frozen.size < free) return `at least ${free} parameters must stay free`;
   if (policy.strategy !== undefined && !strategies.includes(policy.strategy))
     return `strategy is one of ${strategies.join(", ")}`;
   return undefined;

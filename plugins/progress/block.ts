@@ -1,6 +1,6 @@
 import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
-import { describeMove } from "../../kit/index.ts";
+import { describeChange } from "../../kit/index.ts";
 import { changeText, duration, evidenceText, measurementOf, resultOf, short, signed, touchesText } from "./words.ts";
 
 /** What the screen shows of a run; the views from the innermost level on. */
@@ -63,13 +63,13 @@ const targetOf = (view: View, name: string): View | undefined =>
 /** One finished trial on one line. */
 export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): string {
   const { id, verdict, side, tests, repeatOf, by, outcome } = trial;
-  const parent = view.trial(trial.parent)?.candidate.values ?? {};
+  const parent = view.trial(trial.parent)?.candidate ?? {};
   const what =
     id === 0
       ? "baseline"
       : repeatOf !== undefined
         ? `trial ${repeatOf} on seed ${trial.seed}`
-        : describeMove(parent, trial.candidate.values ?? {});
+        : describeChange(parent, trial.candidate);
   const gain = verdict?.gain === undefined || id === 0 || trial.confirms ? "" : signed(verdict.gain);
   const test = side && tests ? `${side} ${tests}` : "";
   const touched = touchesText(trial, [...view.inForce, ...view.catalogue]);

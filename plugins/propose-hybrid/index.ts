@@ -1,8 +1,10 @@
 import type { Plugin, TaskChange, Taps, Trial } from "../../core/index.ts";
-import { askForChange, codeReader } from "../propose-llm/index.ts";
-import { proposeLocal } from "../propose-local/index.ts";
+import { canonical } from "../../core/index.ts";
+import { complete } from "../../kit/index.ts";
+import { askForChange, programOf, proposeLlmSchema, type ProposeLlmOptions } from "../propose-llm/index.ts";
+import { localMoves } from "../propose-local/index.ts";
 
-/** Share of the turns that the model takes: at first, at the least, at the most. */
+/** Share of the turns that the model is asked in: at first, at the least, at the most. */
 const shares = { first: 0.3, least: 0.02, most: 0.6 } as const;
 /** Turns of the model before its share follows what it won. */
 const trial = 3;
@@ -13,20 +15,22 @@ interface Record {
 }
 
 /**
- * The classical proposer proposes, and the model takes a share of the turns. The
- * share follows who wins: 0.3 times the ratio of the two shares of trials that
+ * The classical proposer proposes, and in a share of the turns the model is
+ * shown its draft, to take it over, change it, or propose another. The share
+ * follows who wins: 0.3 times the ratio of the two shares of trials that
  * gained (each with half a gain in one trial more), squared.
  */
-export function proposeHybrid(): Plugin {
-  const reader = codeReader();
-  const local = proposeLocal();
+export function proposeHybrid(given: ProposeLlmOptions = {}): Plugin {
+  const options = { atOnce: 1, ...given };
+  const program = programOf();
   return {
     name: "propose-hybrid",
     contract: 1,
-    options: {},
-    schema: { type: "object", additionalProperties: false },
-    open: reader.open,
+    options,
+    schema: proposeLlmSchema,
+    open: program.open,
     apply(taps: Taps<TaskChange>) {
+      const search = localMoves(taps);
       const record = taps.state<Record>(
         () => ({ model: { tried: 0, gained: 0 }, search: { tried: 0, gained: 0 } }),
         (state, { by, verdict, repeatOf, outcome }: Trial<TaskChange>) => {
@@ -38,13 +42,29 @@ export function proposeHybrid(): Plugin {
         },
       );
       taps.propose("SOURCE", async (draft, turn) => {
-        if (draft.candidate !== undefined || !taps.model || turn.random() >= shareOf(record.value)) return undefined;
-        const asked = await askForChange(taps, turn, draft, { code: reader.code() });
-        return "draft" in asked ? { ...asked.draft, by: "propose-llm" } : undefined;
+        if (draft.candidate !== undefined) return undefined;
+        const isAsked = !!taps.model && turn.random() < shareOf(record.value);
+        const drafted = search(draft, turn);
+        if (!isAsked) return drafted;
+        const suggestion = drafted?.candidate;
+        const asked = await askForChange(taps, turn, draft, { program, atOnce: options.atOnce, suggestion });
+        if ("failed" in asked) return drafted;
+        const isTaken = suggestion && isSame(taps, turn.parent, asked.draft.candidate, suggestion);
+        return { ...asked.draft, by: isTaken ? "propose-local" : "propose-llm" };
       });
-      local.apply?.(taps);
     },
   };
+}
+
+function isSame(
+  { space = { parameters: {} } }: Taps<TaskChange>,
+  parent: Trial<TaskChange>,
+  one: TaskChange | undefined,
+  other: TaskChange,
+): boolean {
+  const whole = ({ values = {}, edits = [] }: TaskChange) =>
+    canonical([complete(space, parent.candidate.values ?? {}, values), edits]);
+  return one !== undefined && whole(one) === whole(other);
 }
 
 /** @internal */

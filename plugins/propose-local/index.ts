@@ -1,4 +1,4 @@
-import type { Plugin, TaskChange, Trial, Turn } from "../../core/index.ts";
+import type { Draft, Plugin, TaskChange, Taps, Trial, Turn } from "../../core/index.ts";
 import { describeMove, localMove, valuesKey } from "../../kit/index.ts";
 
 export interface ProposeLocalOptions {
@@ -27,29 +27,37 @@ export function proposeLocal(given: ProposeLocalOptions = {}): Plugin {
     contract: 1,
     schema,
     options,
-    apply(taps) {
-      const tried = taps.state(
-        () => new Set<string>(),
-        (keys, trial: Trial<TaskChange>) => keys.add(valuesKey(trial.candidate.values ?? {})),
-      );
-      taps.propose("SOURCE", (draft, turn: Turn<TaskChange>) => {
-        const { space, policy, pending } = turn.view;
-        if (draft.candidate !== undefined || !space) return undefined;
-        const from = turn.parent.candidate.values ?? {};
-        const known = new Set(pending.map((trial) => valuesKey(trial.candidate.values ?? {})));
-        const move = {
-          step: options.step * (lengths[policy.strategy] ?? 1),
-          frozen: policy.frozen,
-          focus: policy.focus,
-        };
-        let values = from;
-        for (let draw = 0; draw < draws; draw++) {
-          values = localMove(space, from, turn.random, move);
-          const key = valuesKey(values);
-          if (!tried.value.has(key) && !known.has(key) && key !== valuesKey(from)) break;
-        }
-        return { ...draft, candidate: { values }, by: "propose-local", hypothesis: describeMove(from, values) };
-      });
+    apply(taps: Taps<TaskChange>) {
+      taps.propose("SOURCE", localMoves(taps, options));
     },
+  };
+}
+
+/** The moves of `proposeLocal` as another proposer's part: fills a draft that is empty. */
+export function localMoves(
+  taps: Taps<TaskChange>,
+  options: Required<ProposeLocalOptions> = { step: usualStep },
+): (draft: Draft<TaskChange>, turn: Turn<TaskChange>) => Draft<TaskChange> | undefined {
+  const tried = taps.state(
+    () => new Set<string>(),
+    (keys, trial: Trial<TaskChange>) => keys.add(valuesKey(trial.candidate.values ?? {})),
+  );
+  return (draft, turn) => {
+    const { space, policy, pending } = turn.view;
+    if (draft.candidate !== undefined || !space) return undefined;
+    const from = turn.parent.candidate.values ?? {};
+    const known = new Set(pending.map((trial) => valuesKey(trial.candidate.values ?? {})));
+    const move = {
+      step: options.step * (lengths[policy.strategy] ?? 1),
+      frozen: policy.frozen,
+      focus: policy.focus,
+    };
+    let values = from;
+    for (let draw = 0; draw < draws; draw++) {
+      values = localMove(space, from, turn.random, move);
+      const key = valuesKey(values);
+      if (!tried.value.has(key) && !known.has(key) && key !== valuesKey(from)) break;
+    }
+    return { ...draft, candidate: { values }, by: "propose-local", hypothesis: describeMove(from, values) };
   };
 }

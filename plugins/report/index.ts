@@ -6,7 +6,9 @@ import { resultsTable } from "./results.ts";
 import { summaryLines } from "./summary.ts";
 
 export { resultsTable } from "./results.ts";
-export { summaryLines, workOf, type Work } from "./summary.ts";
+export { modelAccount, type ModelAccount } from "./model-lines.ts";
+export { summaryLines, type RunRecord } from "./summary.ts";
+export { workOf, type Work } from "./work.ts";
 
 export interface ReportOptions {
   /** Where the summary is printed; nowhere by default. */
@@ -43,7 +45,7 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
             : summaryLines(
                 config.levels.map(({ name }) => run.view(name)),
                 reason,
-                readJournal(journalFile(run.folder)).facts,
+                { folder: run.folder, facts: readJournal(journalFile(run.folder)).facts },
               );
         const best = inner().incumbent?.trial;
         const patch =

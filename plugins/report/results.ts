@@ -1,5 +1,5 @@
 import type { TaskChange, Trial, View } from "../../core/index.ts";
-import { describeMove } from "../../kit/index.ts";
+import { describeChange } from "../../kit/index.ts";
 import { resultOf } from "../progress/index.ts";
 
 const clean = (text: string): string => text.replace(/[\t\r\n]+/g, " ");
@@ -38,9 +38,9 @@ export function resultsTable(view: View<TaskChange>): string {
     const { id, outcome, verdict, parent, seed, tests, side, by, hypothesis } = trial;
     const measured = outcome?.status === "measured" ? outcome : undefined;
     const memoryMb = measured?.metrics.peak_vram_mb ?? measured?.metrics.memory_mb;
-    const from = view.trial(parent)?.candidate.values ?? {};
+    const from = view.trial(parent)?.candidate ?? {};
     const reason = outcome && "reason" in outcome ? ` (${outcome.reason})` : "";
-    const description = id === 0 ? "baseline" : describeMove(from, trial.candidate.values ?? {}) || (hypothesis ?? "");
+    const description = id === 0 ? "baseline" : describeChange(from, trial.candidate) || (hypothesis ?? "");
     return [
       `trial-${id}`,
       measured ? measured.metric.toFixed(6) : "0.000000",

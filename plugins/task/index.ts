@@ -9,5 +9,13 @@ export {
 } from "./constants.ts";
 export { applyEdits, matcher } from "./edits.ts";
 export { createMetricReader, type MetricReader } from "./metrics.ts";
-export { giveEachItsOwn, patchOf, prepareTrial, verifyProtected, type PreparedTrial } from "./prepare.ts";
-export { changedThroughLinks, freezeTask, type FrozenTask } from "./snapshot.ts";
+export {
+  editableTexts,
+  editProblem,
+  giveEachItsOwn,
+  patchOf,
+  prepareTrial,
+  verifyProtected,
+  type PreparedTrial,
+} from "./prepare.ts";
+export { changedThroughLinks, freezeTask, frozenText, type FrozenTask } from "./snapshot.ts";

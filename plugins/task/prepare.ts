@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readFile, readdir, rm, stat, symlink, writeFile
 import { dirname, join } from "node:path";
 import { createTwoFilesPatch } from "diff";
 import type { Task, TaskChange, Value, Values } from "../../core/index.ts";
-import { BilevelError } from "../../core/index.ts";
+import { BilevelError, messageOf } from "../../core/index.ts";
 import { languageOf, rewriteConstants } from "./constants.ts";
 import { applyEdits, matcher } from "./edits.ts";
 import { frozenText, hashFile, taskFolder, type FrozenTask } from "./snapshot.ts";
@@ -89,7 +89,12 @@ async function deliver(
         hint: "the path is relative to task.folder; the file must be neither linked nor ignored",
       });
     const wanted: Values = { ...values, ...(seedConstant === undefined ? {} : { [seedConstant]: seed }) };
-    texts.set(channel.file, rewriteConstants(source, languageOf(channel.file), wanted));
+    try {
+      texts.set(channel.file, rewriteConstants(source, languageOf(channel.file), wanted));
+    } catch (error) {
+      if (!texts.has(channel.file)) throw error;
+      return { refused: `with its edits, ${channel.file} cannot take the values: ${messageOf(error)}` };
+    }
   } else if (seedConstant !== undefined)
     throw new BilevelError("E_TASK_INVALID", "a seed constant needs values that are constants too", {
       path: "task.seed",
@@ -105,6 +110,26 @@ async function deliver(
   if (typeof task.seed === "object" && "arg" in task.seed)
     delivery.args.push(`--${task.seed.arg.replace(/^--/, "")}=${seed}`);
   return delivery;
+}
+
+/** The files that edits may touch, as they stand with this candidate's edits. */
+export async function editableTexts(
+  frozen: FrozenTask,
+  task: Task,
+  candidate: TaskChange,
+): Promise<ReadonlyMap<string, string>> {
+  const [isEditable, isProtected] = [matcher(task.editable), matcher(task.protected)];
+  const texts = new Map<string, string>();
+  for (const { path } of frozen.files)
+    if (isEditable(path) && !isProtected(path)) texts.set(path, (await frozenText(frozen, path)) ?? "");
+  const edited = await editedTexts(frozen, task, candidate);
+  return "refused" in edited ? texts : new Map([...texts, ...edited.files]);
+}
+
+/** Why this candidate's edits cannot be made, or its values not be delivered with them; undefined where they can. */
+export async function editProblem(frozen: FrozenTask, task: Task, candidate: TaskChange): Promise<string | undefined> {
+  const delivery = await deliver(frozen, task, candidate, 0);
+  return "refused" in delivery ? delivery.refused : undefined;
 }
 
 async function editedTexts(

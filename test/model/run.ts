@@ -103,7 +103,7 @@ try {
     console.log(
       `${purpose}: ${calls} calls, ${usage.input + usage.output} tokens${failed ? `, failed: ${failed.slice(0, 150)}` : ", answered"}${faults.length > 0 ? ` (${faults.map((fault) => fault.slice(0, 100)).join(" | ")})` : ""}`,
     );
-  for (const line of summaryLines([...end.levels.values()], end.reason, facts)) console.log(line);
+  for (const line of summaryLines([...end.levels.values()], end.reason, { folder, facts })) console.log(line);
   const used = end.levels.get("inner")?.budget.used;
   const held =
     used === 10 &&

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Fact } from "../../../core/index.ts";
-import { answerOf } from "../../../core/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
-import { llm, type Exchange } from "../../../plugins/llm/index.ts";
+import { askedIn, llm } from "../../../plugins/llm/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { proposeLlm } from "../../../plugins/propose-llm/index.ts";
 import { summaryLines } from "../../../plugins/report/index.ts";
@@ -17,6 +15,15 @@ const told =
   (text: string, extra = {}, message = {}): Reaction =>
   (response) =>
     send(response, 200, completion(text, extra, message));
+/** A proposal of these values; what else is asked for is answered well. */
+const proposing =
+  (wrong: object): Reaction =>
+  (response, asked) => {
+    const bad = JSON.stringify({ values: wrong, hypothesis: "x" });
+    send(response, 200, completion(asked.purpose === "proposal" ? bad : good(asked)));
+  };
+const chunk = (delta: object): string =>
+  JSON.stringify({ id: "x", choices: [{ index: 0, delta, finish_reason: null }] });
 const good = (asked: Asked): string => JSON.stringify(answers(asked));
 
 /** Faults by name: what the server does, and what the journal must say of it; null: nothing, since the answer is understood. */
@@ -142,6 +149,23 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
     (response, asked) => send(response, 200, completion(`<think>{"values": {}} or so</think>${good(asked)}`)),
     null,
   ],
+  "a stream that was not asked for": [
+    (response, asked) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      for (const part of good(asked).match(/[^]{1,20}/g) ?? []) response.write(`data: ${chunk({ content: part })}\n\n`);
+      response.end("data: [DONE]\n\n");
+    },
+    null,
+  ],
+  "a thought that has no beginning": [
+    (response, asked) => send(response, 200, completion(`so {"values": {}} then</think>${good(asked)}`)),
+    null,
+  ],
+  "a thought without an end": [told('<think>{"values": {"a": 0.5}, "hypothesis": "not yet"} and'), /no JSON object/],
+  "values out of bounds": [proposing({ a: 7 }), /a is 7: 0 to 1 is allowed/],
+  "an unknown parameter": [proposing({ zeta: 1 }), /additional properties: zeta/],
+  "NaN as text": [proposing({ a: "NaN" }), /a is "NaN"/],
+  "too many changes at once": [proposing({ a: 0.5, b: 0.5, c: 0.5, d: 0.5 }), /must NOT have more than 3 properties/],
   "no count of tokens": [(response, asked) => send(response, 200, completion(good(asked), { usage: undefined })), null],
   "a count below zero": [
     (response, asked) =>
@@ -151,11 +175,6 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
 };
 
 const kinds = ["proposal", "policy", "explore", "critique", "specify", "generate"];
-const exchangesOf = (folder: string, facts: readonly Fact[]): Exchange[] =>
-  facts
-    .filter(({ type, kind }) => type === "once" && kind === "model")
-    .map((fact) => answerOf(folder, fact) as Exchange);
-
 async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
   const server = await modelServer(answers, react);
   const folder = emptyFolder();
@@ -167,7 +186,7 @@ async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
     ];
     const model = llm({ model: "scripted", baseURL: server.url, timeoutSeconds: 0.4, retries: 1 });
     const { end, facts } = await run({ llm: model, proposer: proposeLlm(), levels, budget: { trials } }, { folder });
-    return { end, facts, exchanges: exchangesOf(folder, facts), asked: server.asked };
+    return { end, facts, folder, exchanges: askedIn(folder, facts), asked: server.asked };
   } finally {
     await server.close();
   }
@@ -181,23 +200,28 @@ describe("a run whose model's server fails at the first call of every kind", () 
       `with ${name}: completes its trials, and ${seen ? "tells" : "understands"}`,
       async ({ expect: check }) => {
         const met = new Set<string>();
-        const { end, facts, exchanges } = await runAgainst(({ purpose }) => {
+        const { end, facts, folder, exchanges } = await runAgainst(({ purpose }) => {
           if (purpose === "ready" || met.has(purpose)) return undefined;
           met.add(purpose);
           return reaction;
         });
         check(end.reason).toBe(`the budget of ${trials} trials is used up`);
         check(end.levels.get("inner")?.budget.used).toBe(trials);
-        const said = exchanges.flatMap(({ faults: all = [], failed }) => [...all, failed ?? ""]).join("\n");
+        const refused = facts.flatMap(({ type, kind, result }) =>
+          type === "once" && kind === "refusal" ? [(result as { reason: string }).reason] : [],
+        );
+        const said = [...exchanges.flatMap(({ faults: all = [], failed }) => [...all, failed ?? ""]), ...refused].join(
+          "\n",
+        );
         if (seen) check(said).toMatch(seen);
         else check(said.trim()).toBe("");
         const isFinal = facts.some(
           ({ type, text }) => type === "notice" && String(text).startsWith("the model is not asked any more"),
         );
         if (!isFinal && seen === null) check([...met].sort()).toEqual([...kinds].sort());
-        const status = summaryLines([...end.levels.values()], end.reason, facts).join("\n");
-        check(status).toMatch(/model: \d+ proposed, \d+ kept, \d+ tokens; search: \d+ proposed/);
-        if (seen) check(status).toMatch(/without a usable answer|faults on the way/);
+        const status = summaryLines([...end.levels.values()], end.reason, { folder, facts }).join("\n");
+        check(status).toMatch(/model: \d+ proposed, \d+ kept, [\d,]+ tokens; search: \d+ proposed/);
+        if (seen) check(status).toMatch(/without a usable answer|could not be run|faults on the way/);
       },
       60_000,
     );

@@ -6,7 +6,8 @@ import type { ArmChange, Config, Fact, Model, Trial } from "../../../core/index.
 import { answerOf, journalFile, resolveConfig } from "../../../core/index.ts";
 import { streamOf } from "../../../kit/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
-import { fenced, llm, redacted, type Exchange, type LlmOptions } from "../../../plugins/llm/index.ts";
+import { fenced, redacted } from "../../../kit/text.ts";
+import { llm, type Exchange, type LlmOptions } from "../../../plugins/llm/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { proposeHybrid, shareOf } from "../../../plugins/propose-hybrid/index.ts";
 import { mended, proposeLlm } from "../../../plugins/propose-llm/index.ts";
@@ -311,8 +312,8 @@ describe("what is paid for", () => {
       config: () => ({ budget: { trials: 10, usd: 1.2 } }),
     });
     expect(usd.exchanges.at(-1)?.failed).toBe("the budget of 1.2 dollars is used up");
-    expect(summaryLines([...usd.end.levels.values()], "x", usd.facts).join("\n")).toMatch(
-      /model: \d proposed, \d kept, \d+ tokens, \$\d\.\d\d; search: \d/,
+    expect(summaryLines([...usd.end.levels.values()], "x", usd).join("\n")).toMatch(
+      /model: \d proposed, \d kept, [\d,]+ tokens, \$\d\.\d\d; search: \d/,
     );
   });
 

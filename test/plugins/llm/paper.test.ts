@@ -60,7 +60,7 @@ describe("the paper's groups", () => {
         check(out).toContain("end: the budget of 30 trials is used up");
         check(out).not.toContain("DEPTH");
         for (const purpose of purposes) check(server.asked.some((one) => one.purpose === purpose)).toBe(true);
-        check(out).toMatch(/model: \d+ proposed, \d+ kept, \d+ tokens; search: \d+ proposed/);
+        check(out).toMatch(/model: \d+ proposed, \d+ kept, [\d,]+ tokens; search: \d+ proposed/);
         if (purposes.includes("generate"))
           check(out).toMatch(/mechanisms: \d+ written, \d+ admitted, \d+ live, \d+ called, [1-9]\d* kept/);
       },

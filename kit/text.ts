@@ -1,0 +1,34 @@
+/** Text of programs and logs as data: cut to size, in a fence that nothing in it can close. */
+export function fenced(text: string, most = 4000): string {
+  const cut =
+    text.length > most
+      ? `${text.slice(0, most / 2)}\n… ${text.length - most} characters left out …\n${text.slice(-most / 2)}`
+      : text;
+  const longest = Math.max(0, ...[...cut.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(Math.max(3, longest + 1));
+  return `${fence}\n${cut}\n${fence}`;
+}
+
+/** Without this key, and what has the form of one. */
+export function withoutKeys(text: string, key?: string): string {
+  const known = key && key.length >= 6 ? text.split(key).join("[key]") : text;
+  return known
+    .replace(/\b(sk|pk|rk|ghp|gho|hf|xox[abp])[-_][A-Za-z0-9_-]{8,}/g, "[key]")
+    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/-]{8,}=*/gi, "$1 [key]");
+}
+
+const secretName = "[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)";
+const quoted = new RegExp(`\\b(${secretName}["']?\\s*[=:]\\s*)(["'])[^"'\\s]{6,}\\2`, "g");
+const assigned = new RegExp(`\\b(${secretName}=)[^\\s"'()]{4,}`, "g");
+
+/** For text of programs: also without what an assignment calls a key (`HF_TOKEN=…`, `API_KEY = "…"`), whatever its form. */
+export const redacted = (text: string, key?: string): string =>
+  withoutKeys(text, key).replace(quoted, "$1$2[key]$2").replace(assigned, "$1[key]");
+
+/** A value whose every text is without keys. */
+export function valueWithoutKeys(value: unknown, key?: string): unknown {
+  if (typeof value === "string") return withoutKeys(value, key);
+  if (Array.isArray(value)) return value.map((one) => valueWithoutKeys(one, key));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, valueWithoutKeys(one, key)]));
+}
