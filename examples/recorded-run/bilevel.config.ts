@@ -19,5 +19,5 @@ export default defineConfig({
     outerLoop({ name: "policy", changes: "policy", every: 5 }),
     outerLoop({ name: "research", changes: "mechanisms", every: 2 }),
   ],
-  budget: { trials: 60 },
+  budget: { trials: 50 },
 });

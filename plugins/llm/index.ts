@@ -6,9 +6,9 @@ import { readAnswer } from "./form.ts";
 import { modelFor, schema, type LlmOptions, type SetOptions } from "./options.ts";
 import { outlookOf } from "./outlook.ts";
 import { mostOf, Purse } from "./purse.ts";
-import { record, Recording } from "./recording.ts";
+import { keepJournaled, record, Recording } from "./recording.ts";
 import { redacted, valueWithoutKeys } from "../../kit/text.ts";
-import { askedIn, costOf, sum, type Exchange, type Price, type Usage } from "./usage.ts";
+import { costOf, exchangesIn, sum, type Exchange, type Price, type Usage } from "./usage.ts";
 
 export type { LlmOptions, ModelChoice, Purpose } from "./options.ts";
 export {
@@ -114,9 +114,10 @@ export function llm(given: LlmOptions): RecordedModel {
   }
 
   async function answerTo(question: Question): Promise<Exchange> {
-    if (recording) return recording.answer(question, modelFor(options, question.purpose).model);
-    const made = await exchange(question);
-    if (run) record(join(run.folder, "llm.jsonl"), question, made);
+    const made = recording
+      ? recording.answer(question, modelFor(options, question.purpose).model)
+      : await exchange(question);
+    if (run) record(join(run.folder, "llm.jsonl"), question, made, recording?.answeredBy ?? options.model);
     return made;
   }
 
@@ -148,7 +149,9 @@ export function llm(given: LlmOptions): RecordedModel {
       run = opening;
       const { config, folder, resumed } = opening;
       purse = new Purse(config.budget, options.price !== undefined);
-      for (const { usage, usd } of askedIn(folder, readJournal(journalFile(folder)).facts)) purse.spend(usage, usd);
+      const earlier = exchangesIn(folder, readJournal(journalFile(folder)).facts);
+      for (const { usage, usd } of earlier) purse.spend(usage, usd);
+      keepJournaled(join(folder, "llm.jsonl"), earlier);
       if (!resumed) opening.notice(budgetText(opening, purse, options.price));
       if (recording) return;
       apiKey = options.apiKeyEnv === undefined ? undefined : process.env[options.apiKeyEnv];

@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { BilevelError, canonical, digest, type Question } from "../../core/index.ts";
+import { BilevelError, canonical, digest, messageOf, writeAtomically, type Question } from "../../core/index.ts";
 import { redacted } from "../../kit/text.ts";
 import type { Exchange } from "./usage.ts";
 
@@ -29,54 +29,78 @@ const asked = ({ purpose, system, prompt, form }: Question, model: string): Line
 const hashOf = (question: Line["question"]): string => digest(canonical(question));
 
 /** Adds an exchange to the file, without keys; begins it where there is none. */
-export function record(file: string, question: Question, exchange: Exchange): void {
-  if (!existsSync(file))
-    writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy: exchange.model } satisfies Header)}\n`);
+export function record(file: string, question: Question, exchange: Exchange, answeredBy: string): void {
+  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy } satisfies Header)}\n`);
   const whole = asked(question, exchange.model);
-  appendFileSync(
-    file,
-    `${JSON.stringify({ hash: hashOf(whole), question: { ...whole, prompt: redacted(whole.prompt) }, exchange } satisfies Line)}\n`,
-  );
+  const line: Line = { hash: hashOf(whole), question: { ...whole, prompt: redacted(whole.prompt) }, exchange };
+  appendFileSync(file, `${JSON.stringify(line)}\n`);
+}
+
+/** Takes out what an earlier process wrote down and was killed before it was journaled: it will be asked again. */
+export function keepJournaled(file: string, journaled: readonly Exchange[]): void {
+  if (!existsSync(file)) return;
+  const [header = "", ...lines] = readFileSync(file, "utf8").trimEnd().split("\n");
+  const left = journaled.map((exchange) => canonical(exchange));
+  const kept = lines.filter((line) => {
+    const at = left.indexOf(exchangeIn(line));
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  });
+  if (kept.length < lines.length) writeAtomically(file, `${[header, ...kept].join("\n")}\n`);
+}
+
+/** Of a line that may be torn. */
+function exchangeIn(line: string): string {
+  try {
+    return canonical((JSON.parse(line) as Line).exchange);
+  } catch {
+    return "";
+  }
 }
 
 /** Answers from a recording: by the question, or one after the other. */
 export class Recording {
+  /** Who answered: a model's name, or "written by hand". */
+  readonly answeredBy: string;
   readonly #file: string;
   readonly #lines: Line[];
   readonly #isSequence: boolean;
-  #next = 0;
+  #given = new Set<Line>();
 
   /** @throws E_MODEL where the file is no recording */
   constructor(file: string, isSequence: boolean) {
     this.#file = file;
     this.#isSequence = isSequence;
     try {
-      const [header, ...lines] = readFileSync(file, "utf8")
-        .trimEnd()
-        .split("\n")
-        .map((line) => JSON.parse(line) as unknown);
-      if ((header as Header).recording !== 1) throw new Error("its first line is not that of a recording");
-      this.#lines = lines as Line[];
+      const [header, ...lines] = readFileSync(file, "utf8").trimEnd().split("\n");
+      const { recording, answeredBy } = JSON.parse(header ?? "") as Header;
+      if (recording !== 1) throw new Error("its first line is not that of a recording");
+      this.answeredBy = answeredBy;
+      this.#lines = lines.map((line) => JSON.parse(line) as Line);
     } catch (error) {
       throw new BilevelError("E_MODEL", "the recording cannot be read", {
         path: file,
-        received: error instanceof Error ? error.message : "",
+        received: messageOf(error),
         allowed: "the llm.jsonl of a run",
         cause: error,
       });
     }
   }
 
-  /** @throws E_MODEL where the recording has no answer, with what differs from the nearest question in it */
+  /** The next answer; to a question that was asked several times, each of its answers once, then the last. @throws E_MODEL where the recording has none, with what differs from the nearest question in it */
   answer(question: Question, model: string): Exchange {
     const whole = asked(question, model);
     const hash = hashOf(whole);
-    const found = this.#isSequence ? this.#lines[this.#next++] : this.#lines.find((line) => line.hash === hash);
-    if (found) return found.exchange;
+    const fits = this.#isSequence ? this.#lines : this.#lines.filter((line) => line.hash === hash);
+    const found = fits.find((line) => !this.#given.has(line)) ?? (this.#isSequence ? undefined : fits.at(-1));
+    if (found) {
+      this.#given.add(found);
+      return found.exchange;
+    }
     if (this.#isSequence)
       throw new BilevelError("E_MODEL", "the recording has no further answer", {
         path: this.#file,
-        received: `question ${this.#next}, for ${question.purpose}`,
+        received: `question ${this.#lines.length + 1}, for ${question.purpose}`,
         allowed: `${this.#lines.length} questions`,
       });
     throw new BilevelError("E_MODEL", `the recording has no answer to this question (${question.purpose})`, {

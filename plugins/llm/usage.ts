@@ -50,15 +50,19 @@ export const costOf = (
   { input: price, cachedInput = price, output: out }: Price,
 ): number => ((input - cached) * price + cached * cachedInput + output * out) / 1e6;
 
-/** All that a model was asked in the run in this folder. */
-export function askedIn(folder: string, facts: readonly Fact[]): Asked[] {
-  return facts
-    .filter(({ type, kind }) => type === "once" && kind === "model")
-    .map((fact) => {
-      const [, level = "", turn] = /^(.*) (\d+)$/.exec(String(fact.scope)) ?? [];
-      return { ...(answerOf(folder, fact) as Exchange), level, turn: Number(turn) };
-    });
-}
+const ofModel = (facts: readonly Fact[]): Fact[] =>
+  facts.filter(({ type, kind }) => type === "once" && kind === "model");
+
+/** What a model was asked in the run in this folder, as it was journaled. */
+export const exchangesIn = (folder: string, facts: readonly Fact[]): Exchange[] =>
+  ofModel(facts).map((fact) => answerOf(folder, fact) as Exchange);
+
+/** The same, with the step that each was for. */
+export const askedIn = (folder: string, facts: readonly Fact[]): Asked[] =>
+  ofModel(facts).map((fact) => {
+    const [, level = "", turn] = /^(.*) (\d+)$/.exec(String(fact.scope)) ?? [];
+    return { ...(answerOf(folder, fact) as Exchange), level, turn: Number(turn) };
+  });
 
 /** What several exchanges took together; `usd` where every price is known. */
 export interface Cost {

@@ -153,11 +153,11 @@ function outerLines(fact: Fact, run: Run): string[] {
 }
 
 /** What the budget can hold, before it starts. */
-function outlookOf({ budget, levels, task }: Config): string[] {
+function outlookOf({ budget, levels, task, objective }: Config): string[] {
   const { trials } = budget;
   if (trials === undefined) return [];
   const testing = levels.filter((level) => level.changes !== undefined).length;
-  const noisy = task?.seed !== "none";
+  const noisy = objective.noise !== "none" && task?.seed !== "none";
   const repeats = noisy ? Math.min(2, Math.floor(trials / 10)) : 0;
   const pairs = Math.floor((trials - (noisy ? 6 : 0)) / 2);
   const enough =
