@@ -13,6 +13,7 @@ import { costOf, exchangesIn, sum, type Exchange, type Price, type Usage } from 
 export type { LlmOptions, ModelChoice, Purpose } from "./options.ts";
 export {
   askedIn,
+  exchangesIn,
   costOf,
   costText,
   totalOf,

@@ -84,6 +84,7 @@ const marks: readonly [string, string][] = [
 export async function modelServer(
   answers: (asked: Asked) => object,
   react: (asked: Asked) => Reaction | undefined = () => undefined,
+  port = 0,
 ): Promise<{ url: string; asked: Asked[]; close(): Promise<void> }> {
   const asked: Asked[] = [];
   const server: Server = createServer((request, response) => {
@@ -101,7 +102,7 @@ export async function modelServer(
       else send(response, 200, completion(JSON.stringify(answers(one))));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     asked,

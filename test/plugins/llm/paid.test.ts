@@ -1,0 +1,205 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { replay } from "../../../cli/replay.ts";
+import { journalFile, resolveConfig, type Fact, type Trial } from "../../../core/index.ts";
+import { streamOf } from "../../../kit/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { costOf, exchangesIn, llm, type LlmOptions } from "../../../plugins/llm/index.ts";
+import { Purse } from "../../../plugins/llm/purse.ts";
+import { outerLoop } from "../../../plugins/outer-loop/index.ts";
+import { proposeLlm } from "../../../plugins/propose-llm/index.ts";
+import { modelAccount, summaryLines } from "../../../plugins/report/index.ts";
+import { space } from "../../support/bowl.ts";
+import { modelServer, send, sensible, type Asked, type Reaction } from "../../support/model-server.ts";
+import { emptyFolder, lasting, ofType, run } from "../../support/run.ts";
+import { withModel, proposals, promptOf } from "../../support/with-model.ts";
+
+describe("what is paid for", () => {
+  it("is never paid for twice: a run cut after any line asks only for what the journal does not hold, and ends the same", async () => {
+    const levels = () => [
+      innerLoop({ confirm: 0 }),
+      outerLoop({ name: "policy", changes: "policy" as const, every: 4 }),
+    ];
+    const answers = (asked: Asked): object =>
+      sensible({ values: () => ({ a: Number(streamOf("answer", promptOf(asked))().toPrecision(4)) }) })(asked);
+    const config = () => ({ levels: levels(), budget: { trials: 8 } });
+    const first = await withModel({ answers, config });
+    const lines = readFileSync(journalFile(first.folder), "utf8").split("\n").slice(0, -1);
+    for (const cut of [12, 20, 30, 41].filter((one) => one < lines.length)) {
+      const folder = emptyFolder();
+      writeFileSync(journalFile(folder), lines.slice(0, cut).join("\n").replaceAll(first.url, "@server@") + "\n");
+      const paid = exchangesIn(
+        folder,
+        lines.slice(0, cut).map((line) => JSON.parse(line) as Fact),
+      ).length;
+      const server = await modelServer(answers);
+      const made = llm({ model: "scripted", baseURL: server.url, timeoutSeconds: 5, retries: 0 });
+      writeFileSync(journalFile(folder), readFileSync(journalFile(folder), "utf8").replaceAll("@server@", server.url));
+      const { facts } = await run({ llm: made, proposer: proposeLlm(), ...config() }, { folder });
+      await server.close();
+      expect(server.asked.length).toBe(first.asked.length - 1 - paid); // the first question is not asked again
+      const decided = (of: readonly Fact[]) =>
+        lasting(ofType(of, "turn")).map((fact) => ({ ...(fact as Fact), n: 0, seen: 0 }));
+      expect(decided(facts)).toEqual(decided(first.facts));
+    }
+  });
+
+  it("can be computed again without the server", async () => {
+    const { folder, whole } = await withModel({
+      config: () => ({
+        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })],
+        budget: { trials: 12 },
+      }),
+    });
+    const config = resolveConfig(
+      {
+        objective: { metric: "loss", direction: "minimize" },
+        space,
+        evaluator: { name: "bowl", contract: 1 },
+        ...whole,
+      },
+      "c.ts",
+    ).config;
+    expect(await replay(folder, config)).toBeGreaterThan(12);
+  });
+
+  it("is exported to llm.jsonl, from which the same run is answered again: equal journals but for what is volatile", async () => {
+    const levels = () => [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })];
+    const first = await withModel({ config: () => ({ levels: levels(), budget: { trials: 12 } }) });
+    const again = llm({ model: "scripted", baseURL: first.url, timeoutSeconds: 5, retries: 0 });
+    again.replay(join(first.folder, "llm.jsonl"), false);
+    const { facts } = await run({ llm: again, proposer: proposeLlm(), levels: levels(), budget: { trials: 12 } });
+    expect(lasting(facts)).toEqual(lasting(first.facts));
+  });
+
+  it("ends with the budget of tokens or dollars, the run goes on with the search alone", async () => {
+    const tokens = await withModel({
+      model: { maxTokens: 100 },
+      config: () => ({ budget: { trials: 10, tokens: 600 } }),
+    });
+    expect(proposals(tokens.asked).length).toBeLessThan(6);
+    expect(tokens.exchanges.at(-1)?.failed).toBe("the budget of 600 tokens is used up");
+    expect(tokens.end.levels.get("inner")?.budget.used).toBe(10);
+    const price = { input: 1000, cachedInput: 100, output: 5000 };
+    const usd = await withModel({
+      model: { maxTokens: 100, price },
+      config: () => ({ budget: { trials: 10, usd: 1.2 } }),
+    });
+    expect(usd.exchanges.at(-1)?.failed).toBe("the budget of 1.2 dollars is used up");
+    expect(summaryLines([...usd.end.levels.values()], "x", usd).join("\n")).toMatch(
+      /model: \d proposed, \d kept, [\d,]+ tokens, \$\d\.\d\d; search: \d/,
+    );
+  });
+
+  it("ends the run in good order instead where onBudget says so; a resumed run with more goes on", async () => {
+    const folder = emptyFolder();
+    const model = { maxTokens: 100, onBudget: "end" as const };
+    const config = (tokens: number) => () => ({ budget: { trials: 10, tokens } });
+    const { end, facts, asked, url } = await withModel({ model, folder, config: config(1200) });
+    expect(end.reason).toBe("the budget of 1,200 tokens is used up");
+    expect(end.levels.get("inner")?.budget.used).toBeLessThan(10);
+    expect(facts.at(-1)).toMatchObject({ type: "end", reason: end.reason });
+    expect(proposals(asked).length).toBeGreaterThan(1);
+    const more = await withModel({ model, folder, url, config: config(100_000) });
+    expect(more.end.levels.get("inner")?.budget.used).toBe(10);
+    expect(more.end.reason).toBe("the budget of 10 trials is used up");
+  });
+
+  it("counts what a call may take before it is made: prompt and answer, those under way included", () => {
+    const purse = new Purse({ tokens: 1000 }, false);
+    const most = { input: 300, cached: 0, output: 200 };
+    const [first, second] = [purse.commit(most, undefined), purse.commit(most, undefined)];
+    expect(purse.commit(most, undefined)).toEqual({ broken: "the budget of 1,000 tokens is used up" });
+    if ("release" in first) first.release();
+    purse.spend({ input: 250, cached: 0, output: 50 });
+    expect(purse.commit({ ...most, output: 0 }, undefined)).toEqual({
+      broken: "the budget of 1,000 tokens is used up",
+    });
+    if ("release" in second) second.release();
+    expect("release" in purse.commit(most, undefined)).toBe(true);
+  });
+
+  it("has a price for every model that is asked, cached tokens at theirs", async () => {
+    const { exchanges, asked } = await withModel({
+      model: {
+        price: { input: 1000, output: 2000 },
+        models: { research: { model: "larger", price: { input: 10_000, output: 20_000 } }, critique: "other" },
+      },
+      config: () => ({
+        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })],
+        budget: { trials: 8, usd: 100 },
+      }),
+    });
+    const models = new Map(asked.map(({ purpose, body }) => [purpose, body.model]));
+    expect(Object.fromEntries(models)).toMatchObject({
+      proposal: "scripted",
+      explore: "larger",
+      critique: "other",
+      generate: "larger",
+    });
+    const usd = (purpose: string) => exchanges.find((one) => one.purpose === purpose)?.usd;
+    expect(usd("proposal")).toBeCloseTo(0.14, 9); // 100 tokens in, 20 out
+    expect(usd("explore")).toBeCloseTo(1.4, 9);
+    expect(usd("critique")).toBeCloseTo(0.14, 9);
+    expect(costOf({ input: 100, cached: 60, output: 10 }, { input: 2, cachedInput: 1, output: 4 })).toBeCloseTo(
+      180 / 1e6,
+      12,
+    );
+  });
+
+  it("is told by level, by trial and for tests; the parts add up", async () => {
+    const { folder, facts, end } = await withModel({
+      config: () => ({
+        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "policy", changes: "policy", every: 4 })],
+        budget: { trials: 12 },
+      }),
+    });
+    const account = modelAccount(folder, facts);
+    const sum = (costs: Readonly<Record<string, { calls: number }>>) =>
+      Object.values(costs).reduce((total, { calls }) => total + calls, 0);
+    expect(sum(account.byLevel)).toBe(account.calls);
+    expect(sum(account.byPurpose)).toBe(account.calls);
+    const pairs = ofType(facts, "turn").filter(
+      ({ tests, trials }) => tests !== undefined && (trials as Trial[]).length === 2,
+    );
+    expect(pairs.length).toBeGreaterThan(0);
+    expect(account.inTests.calls).toBe(pairs.length); // a policy's second draft is a second question
+    const [, line] =
+      /\n(the model took .*)/.exec(summaryLines([...end.levels.values()], "x", { folder, facts }).join("\n")) ?? [];
+    expect(line).toMatch(
+      /^the model took [\d,]+ tokens in \d+ calls, \d+ tokens a trial: .*inner [\d,]+ tokens.*; second drafts in tests \d+ tokens$/,
+    );
+  });
+
+  it("is capped where the config has no budget or no price for it, and says what that buys", async () => {
+    const noticeOf = async (model: Partial<LlmOptions>, budget = {}) => {
+      const { facts } = await withModel({ model, config: () => ({ budget: { trials: 2, ...budget } }) });
+      return facts.flatMap(({ type, text }) => (type === "notice" ? [String(text)] : []))[0];
+    };
+    expect(await noticeOf({})).toBe(
+      "the model may spend 2,000,000 tokens (the config sets no budget and no price for it): buys about 870 proposals or 140 research dialogues; 2 trials may ask for up to 2 proposals",
+    );
+    expect(await noticeOf({ price: { input: 1, output: 2 } })).toMatch(
+      /^the model may spend 5 dollars \(the config sets no budget for it\)/,
+    );
+    expect(await noticeOf({}, { usd: 2 })).toMatch(
+      /^the model may spend 2,000,000 tokens \(the config sets no price for it\)/,
+    );
+    expect(await noticeOf({ price: { input: 1, output: 2 } }, { usd: 0.01 })).toMatch(
+      /^the model may spend 0.01 dollars: buys about 3 proposals or 0 research/,
+    );
+  });
+
+  it("is asked for before the baseline: a rejected key, a missing one and an unknown model fail in seconds, with exit code 3", async () => {
+    const reject =
+      (status: number): Reaction =>
+      (response) =>
+        send(response, status, { error: { message: "no" } });
+    await expect(withModel({ react: () => reject(401) })).rejects.toMatchObject({ code: "E_MODEL", exitCode: 3 });
+    await expect(withModel({ react: () => reject(404) })).rejects.toMatchObject({ code: "E_MODEL" });
+    await expect(withModel({ model: { apiKeyEnv: "NO_SUCH_KEY_HERE" } })).rejects.toMatchObject({
+      message: expect.stringContaining("NO_SUCH_KEY_HERE is empty") as string,
+    });
+  });
+});
