@@ -10,7 +10,7 @@ import { innerLoop } from "../plugins/inner-loop/index.ts";
 
 /**
  * How much worse a run is with a bad model than without one: median regret
- * (best true loss less the least) after 100 trials on the fast tasks, with
+ * (the winner's true loss; the least is 0) after 100 trials on the fast tasks, with
  * propose-hybrid and a model in the process that answers nonsense, or always
  * near the worst corner: bench:floor [--json] [--seeds N].
  */
@@ -18,11 +18,11 @@ const { values: flags } = parseArgs({
   options: { json: { type: "boolean" }, seeds: { type: "string", default: "1000" } },
 });
 const seeds = Number(flags.seeds);
-const tasks = fastTasks.filter(({ name }) => name !== "rugged"); // its least loss under noise is no fair mark after 100 trials
 
 /** Points of the largest loss, by task. */
 const worst: Readonly<Record<string, Readonly<Record<string, number | string | boolean>>>> = {
   valley: Object.fromEntries("abcdefgh".split("").map((name) => [name, 1])),
+  rugged: Object.fromEntries("abcdef".split("").map((name) => [name, 1])),
   mixed: { rate: 1e-4, decay: 1, depth: 1, width: 16, form: "relu", norm: false },
 };
 
@@ -100,7 +100,7 @@ const figures: Record<string, number> = {};
 for (const kind of Object.keys(kinds)) {
   const all: Record<string, number[]> = {};
   for (let seed = 0; seed < seeds; seed++) {
-    const task = tasks[seed % tasks.length] as FastTask;
+    const task = fastTasks[seed % fastTasks.length] as FastTask;
     (all[task.name] ??= []).push(await regret(task, kind, seed));
   }
   const medians = Object.entries(all).map(([name, list]) => [name, median(list)] as const);
