@@ -67,6 +67,12 @@ async function serve(): Promise<{ url: string; stop(): void }> {
   return { url: `http://127.0.0.1:${port}/v1`, stop: () => void child.kill() };
 }
 
+function exchangeText({ purpose, calls, usage, failed, faults = [] }: Exchange): string {
+  const told = failed === undefined ? "answered" : `failed: ${failed.slice(0, 150)}`;
+  const wrong = faults.map((fault) => fault.slice(0, 100)).join(" | ");
+  return `${purpose}: ${calls} calls, ${usage.input + usage.output} tokens, ${told}${wrong ? ` (${wrong})` : ""}`;
+}
+
 setUp();
 const server = await serve();
 const task = fastTasks[0];
@@ -94,15 +100,23 @@ const config: Config = {
 const folder = mkdtempSync(join(tmpdir(), "bilevel-model-"));
 try {
   const began = Date.now();
-  const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), folder);
+  const exchanges: Exchange[] = [];
+  const watching: Plugin = {
+    name: "watching",
+    contract: 1,
+    open(run) {
+      run.on((fact) => {
+        if (fact.type !== "once" || fact.kind !== "model") return;
+        const exchange = answerOf(folder, fact) as Exchange;
+        exchanges.push(exchange);
+        console.log(`${((Date.now() - began) / 1000).toFixed(0)} s  ${exchangeText(exchange)}`);
+      });
+      return Promise.resolve();
+    },
+  };
+  const resolved = resolveConfig(config, join(folder, "bilevel.config.ts"));
+  const end = await execute(resolved, folder, { observers: [watching] });
   const { facts } = readJournal(journalFile(folder));
-  const exchanges = facts
-    .filter(({ type, kind }) => type === "once" && kind === "model")
-    .map((fact) => answerOf(folder, fact) as Exchange);
-  for (const { purpose, calls, usage, failed, faults = [] } of exchanges)
-    console.log(
-      `${purpose}: ${calls} calls, ${usage.input + usage.output} tokens${failed ? `, failed: ${failed.slice(0, 150)}` : ", answered"}${faults.length > 0 ? ` (${faults.map((fault) => fault.slice(0, 100)).join(" | ")})` : ""}`,
-    );
   for (const line of summaryLines([...end.levels.values()], end.reason, { folder, facts })) console.log(line);
   const used = end.levels.get("inner")?.budget.used;
   const held =
