@@ -49,6 +49,9 @@ const schema = {
   },
 };
 
+/** Trials of the loop below before a model is asked what to change in it. */
+const leastSeen = 5;
+
 /**
  * A loop whose candidates are changes to the arm of a loop below. Evaluating
  * one puts it on probation and runs a segment of the level directly below; the
@@ -95,14 +98,7 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
     apply(taps) {
       taps.propose("TURN", async (draft: Draft<ArmChange>, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
-        if (
-          !taps.model ||
-          draft.candidate ||
-          !target ||
-          target.space === undefined ||
-          undecided(turn.view, target).length > 0
-        )
-          return undefined;
+        if (!taps.model || draft.candidate || !target || !isWorthAsking(turn.view, target)) return undefined;
         const ask = changes === "policy" ? askForPolicy : writeMechanism;
         const asked = await ask(taps.model, turn, target);
         return asked && { ...draft, candidate: asked.change, by: "model", hypothesis: asked.why };
@@ -158,6 +154,10 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
     },
   };
 }
+
+/** A model is asked once there is something to see, and while nothing of its own is under test. */
+const isWorthAsking = (view: View, target: View): boolean =>
+  target.space !== undefined && target.budget.used >= leastSeen && undecided(view, target).length === 0;
 
 /** What others than the rules proposed and pairs have not decided: it stays open. */
 function undecided({ trials }: View, target: View): Proposal[] {

@@ -27,9 +27,9 @@ describe("the recorded run", () => {
     const folder = copy();
     const { status, stdout, stderr } = bilevel(folder, "--replay", "llm.jsonl", "--name", "one");
     expect([status, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain("mechanisms: 2 written, 1 admitted, 1 live");
+    expect(stdout).toContain("mechanisms: 2 written, 1 admitted");
     expect(stdout).toMatch(
-      /the model was asked \d+ times \(explore 1, critique 1, specify 1, generate 2, policy 1, proposal \d+\)\n/,
+      /the model was asked \d+ times \(policy 1, proposal \d+, explore 1, critique 1, specify 1, generate 2\)/,
     );
     expect(bilevel(folder, "--replay-sequence", "llm.jsonl", "--name", "two").status).toBe(0);
     const facts = (name: string) => lasting(readJournal(join(folder, ".bilevel", name, "journal.jsonl")).facts);
@@ -42,7 +42,7 @@ describe("the recorded run", () => {
     writeFileSync(join(folder, "bilevel.config.ts"), config.replace("default: 8", "default: 7"));
     const { status, stderr } = bilevel(folder, "--replay", "llm.jsonl");
     expect(status).toBe(3);
-    expect(stderr).toContain("the recording has no answer to this question (explore)");
+    expect(stderr).toContain("the recording has no answer to this question (policy)");
     expect(stderr).toMatch(/received +….*\n.*allowed +…/);
     expect(bilevel(folder, "--replay", "bilevel.config.ts").stderr).toContain("the recording cannot be read");
   });

@@ -73,7 +73,7 @@ describe("research by the model", () => {
       }),
     });
     const [first] = ofType(facts, "turn", "policy").flatMap((fact) =>
-      (fact.trials as Trial<ArmChange>[]).map(({ candidate }) => candidate),
+      (fact.trials as Trial<ArmChange>[]).filter(({ by }) => by === "model").map(({ candidate }) => candidate),
     );
     expect(first?.policy).toEqual({ frozen: ["a", "b"], focus: ["f"], strategy: "exploit" });
   });

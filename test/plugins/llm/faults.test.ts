@@ -175,7 +175,7 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
 };
 
 const kinds = ["proposal", "policy", "explore", "critique", "specify", "generate"];
-async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
+async function runAgainst(react: (asked: Asked) => Reaction | undefined, timeoutSeconds = 20) {
   const server = await modelServer(answers, react);
   const folder = emptyFolder();
   try {
@@ -184,7 +184,7 @@ async function runAgainst(react: (asked: Asked) => Reaction | undefined) {
       outerLoop({ name: "policy", changes: "policy" as const, every: 5 }),
       outerLoop({ name: "research", every: 1 }),
     ];
-    const model = llm({ model: "scripted", baseURL: server.url, timeoutSeconds: 0.4, retries: 1 });
+    const model = llm({ model: "scripted", baseURL: server.url, timeoutSeconds, retries: 1 });
     const { end, facts } = await run({ llm: model, proposer: proposeLlm(), levels, budget: { trials } }, { folder });
     return { end, facts, folder, exchanges: askedIn(folder, facts), asked: server.asked };
   } finally {
@@ -200,11 +200,13 @@ describe("a run whose model's server fails at the first call of every kind", () 
       `with ${name}: completes its trials, and ${seen ? "tells" : "understands"}`,
       async ({ expect: check }) => {
         const met = new Set<string>();
-        const { end, facts, folder, exchanges } = await runAgainst(({ purpose }) => {
+        const react = ({ purpose }: Asked): Reaction | undefined => {
           if (purpose === "ready" || met.has(purpose)) return undefined;
           met.add(purpose);
           return reaction;
-        });
+        };
+        const isSilent = reaction === faults.silence?.[0] || reaction === faults["a slow drip"]?.[0];
+        const { end, facts, folder, exchanges } = await runAgainst(react, isSilent ? 0.4 : undefined);
         check(end.reason).toBe(`the budget of ${trials} trials is used up`);
         check(end.levels.get("inner")?.budget.used).toBe(trials);
         const refused = facts.flatMap(({ type, kind, result }) =>

@@ -127,7 +127,7 @@ describe("what is paid for", () => {
         models: { research: { model: "larger", price: { input: 10_000, output: 20_000 } }, critique: "other" },
       },
       config: () => ({
-        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 4 })],
+        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 5 })],
         budget: { trials: 8, usd: 100 },
       }),
     });

@@ -136,9 +136,9 @@ describe("a proposal by the model", () => {
       config: () => ({
         levels: [
           innerLoop({ confirm: 0 }),
-          outerLoop({ name: "policy", changes: "policy", every: 2, probation: false }),
+          outerLoop({ name: "policy", changes: "policy", every: 5, probation: false }),
         ],
-        budget: { trials: 4 },
+        budget: { trials: 8 },
       }),
       answers: ({ purpose, number }) =>
         purpose === "policy"
@@ -147,9 +147,7 @@ describe("a proposal by the model", () => {
             ? { ready: true }
             : { values: { f: number / 100 }, hypothesis: "x" },
     });
-    expect(proposals(asked).map(promptOf).join("\n")).toContain(
-      "- f = 1; a number from 0 to 1; never changed; frozen, do not change it",
-    );
+    expect(proposals(asked).map(promptOf).join("\n")).toContain("; frozen, do not change it");
     const refusals = facts.filter(({ kind }) => kind === "refusal").map(({ result }) => result);
     expect(refusals).toContainEqual({ reason: "f is frozen" });
   });
