@@ -77,7 +77,7 @@ export class Journal {
   #length: number;
   #next: number;
   #answers = new Map<string, Promise<unknown>>();
-  #listeners: ((fact: Fact) => void)[] = [];
+  #hear: (fact: Fact) => void = () => undefined;
   #durable: boolean;
   #syncedAt = 0;
 
@@ -109,8 +109,9 @@ export class Journal {
     return this.#next - 1;
   }
 
-  on(listener: (fact: Fact) => void): void {
-    this.#listeners.push(listener);
+  /** Tells of every answer that `once` records: the facts that nobody appends by hand. */
+  onAnswer(hear: (fact: Fact) => void): void {
+    this.#hear = hear;
   }
 
   /** Appends one fact; once it returns, the fact survives SIGKILL. @throws E_DISK_FULL: the fact is not in the journal, and those before it are whole */
@@ -126,9 +127,7 @@ export class Journal {
     this.#length += bytes.length;
     this.#next++;
     this.#sync();
-    const recorded = JSON.parse(line) as Fact; // what a resumed run will read, to the last bit
-    for (const listener of this.#listeners) listener(recorded);
-    return recorded;
+    return JSON.parse(line) as Fact; // what a resumed run will read, to the last bit
   }
 
   /**
@@ -145,7 +144,7 @@ export class Journal {
       if (text === undefined) return result;
       const body = text.length > inlineLimit ? digest(text) : undefined;
       if (body) writeAtomically(bodyFile(this.folder, body), text);
-      this.append({ type: "once", scope, kind, key, ...(body ? { body } : { result }) });
+      this.#hear(this.append({ type: "once", scope, kind, key, ...(body ? { body } : { result }) }));
       return result;
     });
     this.#answers.set(key, answer);

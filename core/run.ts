@@ -144,10 +144,14 @@ export async function execute(
       const isOuter = fact.type === "verdict" && fact.level !== stack.ledgers[0]?.setup.name; // now and then: a killed run's costs are known too
       const written = journal.append(isOuter ? { ...fact, volatile: { taps: Object.fromEntries(stack.costs) } } : fact);
       stack.fold(written);
-      for (const listener of listeners) notify(listener, written, listeners);
+      tell(written);
       return written;
     };
     const listeners = new Set<(fact: Fact) => void>();
+    const tell = (fact: Fact): void => {
+      for (const listener of listeners) notify(listener, fact, listeners);
+    };
+    journal.onAnswer(tell);
     const run: Run = {
       folder,
       home,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Outcome, Plugin, Trial } from "../../core/index.ts";
+import type { Fact, Outcome, Plugin, Trial } from "../../core/index.ts";
 import { level, proposer, selector, truth, valuesOf } from "../support/bowl.ts";
 import { emptyFolder, lasting, ofType, run } from "../support/run.ts";
 
@@ -171,6 +171,31 @@ describe("a run", () => {
     });
     const { end } = await run({ budget: { trials: 9 } }, { folder });
     expect(end.levels.get("inner")?.budget).toEqual({ trials: 9, used: 9 });
+  });
+
+  it("lets observers see every fact of the journal, recorded answers included, in its order", async () => {
+    const seen: Fact[] = [];
+    const watching: Plugin = {
+      name: "watching",
+      contract: 1,
+      open: (of) => Promise.resolve(of.on((fact) => seen.push(fact))),
+    };
+    const asking: Plugin = {
+      name: "asking",
+      contract: 1,
+      role: "mechanism",
+      apply: (taps) =>
+        taps.propose("BRIEF", async (draft, turn) => {
+          const text = await turn.once("question", { turn: turn.number }, () => Promise.resolve("an answer"));
+          return { ...draft, brief: [{ from: "asking", text }] };
+        }),
+    };
+    const { facts } = await run(
+      { levels: [level({ plugins: [asking] })], budget: { trials: 3 } },
+      { observers: [watching] },
+    );
+    expect(seen.filter(({ type }) => type === "once")).toHaveLength(3);
+    expect(seen).toEqual(facts);
   });
 
   it("does not end when an observer throws, and tells it nothing more", async () => {

@@ -92,7 +92,7 @@ const config: Config = {
   objective: { metric: "loss", direction: "minimize", noise: "none" },
   space: task.space,
   evaluator,
-  llm: llm({ model: "gemma-3-270m", baseURL: server.url, timeoutSeconds: 120, maxTokens: 400, retries: 0 }),
+  llm: llm({ model: "gemma-3-270m", baseURL: server.url, timeoutSeconds: 300, maxTokens: 300, retries: 0 }),
   proposer: proposeLlm(),
   levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 10 })],
   budget: { trials: 10 },

@@ -29,8 +29,12 @@ interface Body {
   response_format?: { type: string; json_schema?: { schema: object } };
 }
 
-async function answer({ messages, max_tokens: maxTokens = 400, response_format: format }: Body): Promise<string> {
-  const context = await model.createContext({ contextSize: 8192 });
+async function answer(
+  { messages, max_tokens: maxTokens = 400, response_format: format }: Body,
+  signal: AbortSignal,
+): Promise<string> {
+  // one thread: several of them wait for each other by spinning, for minutes where the cores are shared
+  const context = await model.createContext({ contextSize: 6144, threads: 1 });
   try {
     const system = messages.find(({ role }) => role === "system")?.content;
     const session = new module.LlamaChatSession({ contextSequence: context.getSequence(), systemPrompt: system });
@@ -40,7 +44,13 @@ async function answer({ messages, max_tokens: maxTokens = 400, response_format: 
       .filter(({ role }) => role !== "system")
       .map(({ role, content }) => (role === "user" ? content : `You answered: ${content}`))
       .join("\n\n");
-    return await session.prompt(text, { maxTokens: Math.min(maxTokens, 400), temperature: 0.7, ...grammar });
+    return await session.prompt(text, {
+      maxTokens: Math.min(maxTokens, 400),
+      temperature: 0.7,
+      signal,
+      stopOnAbortSignal: true,
+      ...grammar,
+    });
   } finally {
     await context.dispose();
   }
@@ -52,13 +62,16 @@ const server = createServer((request, response) => {
   request.on("data", (chunk: Buffer) => (text += chunk.toString()));
   request.on("end", () => {
     const body = JSON.parse(text) as Body;
+    const gone = new AbortController(); // who asked has given up: no time for that answer any more
+    response.on("close", () => gone.abort());
     const send = (status: number, value: object): void => {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(value));
     };
     last = last.then(async () => {
       try {
-        const content = await answer(body);
+        if (gone.signal.aborted) return;
+        const content = await answer(body, gone.signal);
         send(200, {
           id: "x",
           object: "chat.completion",
