@@ -1,0 +1,193 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { bin } from "./install.ts";
+
+export interface HeadOptions {
+  /** Logical CPUs, whatever the machine has. */
+  cpus?: number;
+  /** Logical GPUs: numbers that Ray hands out; no hardware is needed. */
+  gpus?: number;
+  /** Makes the head ask for this token. */
+  token?: string;
+  /** Further environment of the head and all that it starts. */
+  env?: Readonly<Record<string, string>>;
+}
+
+/** A node of a cluster that was started beside its head. */
+export interface WorkerNode {
+  /** Kills the node's processes, as if its machine had died. */
+  kill(): Promise<void>;
+}
+
+/**
+ * A real Ray head on loopback, with its own ports, folder and home. Everything that it starts, drivers of jobs included,
+ * carries a mark in its environment, and is ended by it: nothing else on the machine is touched.
+ */
+export class RayHead {
+  /** The dashboard's address, for a client. It stays the same over a restart. */
+  readonly address: string;
+  /** The address that Ray's own processes meet at (`host:port`). */
+  readonly gcsAddress: string;
+  /** The environment that the head was started with. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly #folder: string;
+  readonly #options: HeadOptions;
+  readonly #ports: Readonly<Record<string, number>>;
+  #nodes = 0;
+
+  private constructor(folder: string, options: HeadOptions, ports: Record<string, number>) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#ports = ports;
+    this.address = `http://127.0.0.1:${ports["dashboard-port"] ?? 0}`;
+    this.gcsAddress = `127.0.0.1:${ports.port ?? 0}`;
+    this.env = environmentOf(folder, options);
+  }
+
+  /** Resolves when the head takes jobs, some 20 seconds later. */
+  static async start(options: HeadOptions = {}): Promise<RayHead> {
+    const folder = mkdtempSync(join(tmpdir(), "rnc-")); // short: Ray makes sockets below it, whose paths are limited
+    mkdirSync(join(folder, "home"));
+    const names = ["port", "dashboard-port", "ray-client-server-port", ...portsOfNode];
+    const head = new RayHead(folder, options, await freePorts(names));
+    await head.#launch();
+    return head;
+  }
+
+  /** Kills all of the head's processes at once, and leaves its folder for `restart`. */
+  async kill(): Promise<void> {
+    await endMarked(this.env);
+  }
+
+  /** Starts a killed head again, at the same address, with a new session and nothing in its memory. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await delay(1000); // the watchers of drivers need a moment to notice
+    await this.#launch();
+  }
+
+  /** Joins a second node to the head's cluster. */
+  async addNode(options: { cpus?: number; gpus?: number; labels?: Record<string, string> } = {}): Promise<WorkerNode> {
+    const mark = `${this.env[markName] ?? ""}-node-${++this.#nodes}`;
+    const env = { ...this.env, [markName]: mark };
+    const ports = await freePorts(portsOfNode);
+    await ray(env, [
+      "start",
+      `--address=${this.gcsAddress}`,
+      ...flags(ports, options),
+      ...(options.labels ? [`--labels=${list(options.labels)}`] : []),
+    ]);
+    return { kill: () => endMarked(env) };
+  }
+
+  /** Ends everything that was started, and removes its folder. */
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  async #launch(): Promise<void> {
+    const own = ["--head", "--dashboard-host=127.0.0.1", `--temp-dir=${join(this.#folder, "ray")}`];
+    await ray(this.env, ["start", ...own, ...flags(this.#ports, this.#options)]);
+  }
+}
+
+const markName = "RAY_HEAD_OF_TESTS";
+const portsOfNode = [
+  "node-manager-port",
+  "object-manager-port",
+  "dashboard-agent-listen-port",
+  "dashboard-agent-grpc-port",
+  "runtime-env-agent-port",
+  "metrics-export-port",
+];
+
+function environmentOf(folder: string, { token, env }: HeadOptions): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(RAY_|VIRTUAL_ENV|PYTHON|.*_proxy$)/i.test(name));
+  return {
+    ...(Object.fromEntries(inherited) as Record<string, string>),
+    HOME: join(folder, "home"), // Ray writes tokens and settings there
+    RAY_USAGE_STATS_ENABLED: "0",
+    RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER: "0", // without it all ports but the dashboard's listen on every address
+    RAY_AUTH_MODE: token === undefined ? "disabled" : "token",
+    ...(token === undefined ? {} : { RAY_AUTH_TOKEN: token }),
+    ...env,
+    [markName]: randomUUID(),
+  };
+}
+
+function flags(ports: Readonly<Record<string, number>>, { cpus = 4, gpus = 0 }: HeadOptions): string[] {
+  return [
+    ...Object.entries(ports).map(([name, port]) => `--${name}=${port}`),
+    `--num-cpus=${cpus}`,
+    `--num-gpus=${gpus}`,
+    "--object-store-memory=200000000",
+    "--disable-usage-stats",
+    "--log-color=false",
+  ];
+}
+
+const list = (labels: Record<string, string>): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+
+async function ray(env: Readonly<Record<string, string>>, args: readonly string[]): Promise<void> {
+  const child = spawn(bin("ray"), args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  let told = "";
+  child.stdout.on("data", (data: Buffer) => (told += data.toString()));
+  child.stderr.on("data", (data: Buffer) => (told += data.toString()));
+  // not "close": the processes that stay hold the pipes
+  const code = await new Promise<number | null>((resolve, reject) => child.on("exit", resolve).on("error", reject));
+  child.stdout.destroy();
+  child.stderr.destroy();
+  if (code !== 0) throw new Error(`ray ${args.join(" ")} ended with ${code ?? "a signal"}:\n${told}`);
+}
+
+/** Kills every process that carries the mark of this environment, until there is none. */
+async function endMarked(env: Readonly<Record<string, string>>): Promise<void> {
+  const mark = `${markName}=${env[markName] ?? ""}`;
+  for (;;) {
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isMarked(name, mark));
+    if (pids.length === 0) return;
+    for (const pid of pids) kill(Number(pid));
+    await delay(100);
+  }
+}
+
+function isMarked(pid: string, mark: string): boolean {
+  try {
+    // a mark of the head is also the beginning of the marks of its nodes: they end with it
+    return readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark);
+  } catch {
+    return false; // gone, or another user's
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // gone by itself
+  }
+}
+
+/** Ports that were free a moment ago, one per name. */
+async function freePorts(names: readonly string[]): Promise<Record<string, number>> {
+  const servers = await Promise.all(
+    names.map(
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve) => {
+          const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return Object.fromEntries(names.map((name, index) => [name, ports[index] ?? 0]));
+}
