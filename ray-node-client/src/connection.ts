@@ -94,20 +94,22 @@ export class Connection {
     }
   }
 
-  /** The body of a good answer as it comes, for as long as it comes. Not repeated. */
-  async stream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  /** The body of a good answer as it comes, for as long as it comes. Not repeated. Throws the signal's reason on abort. */
+  async *stream(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     const name = `GET ${path}`;
     try {
-      const options = { dispatcher: this.dispatcher, headers: await this.headers(), signal };
       const { statusCode, headers, body } = await request(this.address + path, {
-        ...options,
+        dispatcher: this.dispatcher,
+        headers: await this.headers(),
+        signal: signal ?? null,
         headersTimeout: this.#options.timeoutMs ?? 30_000,
         bodyTimeout: 0,
       });
-      if (statusCode === 200) return body;
-      throw refusalOf({ status: statusCode, headers, text: await body.text() }, name);
+      if (statusCode !== 200) throw refusalOf({ status: statusCode, headers, text: await body.text() }, name);
+      yield* body as AsyncIterable<Uint8Array>;
     } catch (error) {
-      throw signal.aborted ? error : failureOfRequest(error, name, this.address);
+      signal?.throwIfAborted();
+      throw failureOfRequest(error, name, this.address);
     }
   }
 

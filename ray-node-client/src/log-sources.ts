@@ -49,7 +49,7 @@ export const socketLog: LogSource = async function* (connection, _job, id, signa
 /** Through the State API: faster, and any bytes pass (those that are no UTF-8 as U+FFFD); Ray promises no stability of it. */
 export const streamLog: LogSource = async function* (connection, job, id, signal) {
   try {
-    yield* decoded(await connection.stream(`${logPath("stream", job, id)}&interval=0.1`, signal));
+    yield* decoded(connection.stream(`${logPath("stream", job, id)}&interval=0.1`, signal));
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -68,8 +68,7 @@ export async function wholeLog(
     if (!(error instanceof InfrastructureError) || error.code !== "SERVER_ERROR") throw error;
     let text = "";
     try {
-      const bytes = await connection.stream(logPath("file", job, id), signal ?? new AbortController().signal);
-      for await (const piece of decoded(bytes)) text += piece;
+      for await (const piece of decoded(connection.stream(logPath("file", job, id), signal))) text += piece;
     } catch (cause) {
       signal?.throwIfAborted();
       const message = `the log of job ${id} cannot be read: ${error.message}; ${(cause as Error).message}`;

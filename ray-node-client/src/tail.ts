@@ -1,6 +1,5 @@
-import { isPassing } from "./answer.ts";
 import type { Connection } from "./connection.ts";
-import { InfrastructureError } from "./errors.ts";
+import { RayError, UnauthorizedError } from "./errors.ts";
 import { isTerminal, type JobInfo } from "./job.ts";
 import { socketLog, streamLog, wholeLog } from "./log-sources.ts";
 import { sleep } from "./sleep.ts";
@@ -69,7 +68,8 @@ export async function* tail(
       }
     } catch (error) {
       signal?.throwIfAborted();
-      if (!isPassing(error) && !(error instanceof InfrastructureError && error.code === "SERVER_ERROR")) throw error;
+      // whatever else ended it, the next look at the job tells whether to go on
+      if (!(error instanceof RayError) || error instanceof UnauthorizedError) throw error;
     } finally {
       ended.abort();
     }
