@@ -55,7 +55,12 @@ export async function packFolder(folder: string, options: PackageOptions = {}): 
     const found = await stat(place).catch(() => undefined);
     if (found?.isDirectory()) {
       const scopes = [...inherited, ...(await scopesOf(place, path, ignoreFiles))];
-      if (scopes.some((scope) => scope.excludes(relative(scope.base, path)))) return;
+      if (scopes.some((scope) => scope.excludes(relative(scope.base, path)))) {
+        // Python's client packs nothing then, and the job fails far from the cause
+        if (path === "")
+          throw invalid(`a pattern excludes ${folder} itself (as "*" and ".*" do), and so everything in it`);
+        return;
+      }
       const real = await realpath(place);
       if (above.includes(real)) throw invalid(`${place} is a link to a folder that holds it`);
       const names = await readdir(place);

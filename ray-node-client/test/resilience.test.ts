@@ -18,7 +18,8 @@ afterEach(async () => {
   for (const close of opened.splice(0)) await close();
 });
 
-const submits = (standIn: StandIn): number => standIn.requests.filter((request) => request === "POST /api/jobs/").length;
+const submits = (standIn: StandIn): number =>
+  standIn.requests.filter((request) => request === "POST /api/jobs/").length;
 const isRunning = { until: ({ status }: JobInfo) => status === "RUNNING" };
 
 describe("a submission", () => {
@@ -32,7 +33,8 @@ describe("a submission", () => {
 
   it.each([429, 502, 503, 504, 500])("rj_2_10 is sent again after a passing answer (%i)", async (status) => {
     const { standIn, client } = await start();
-    const text = status === 500 ? "No available agent to submit job, please try again later." : "<html>bad gateway</html>";
+    const text =
+      status === 500 ? "No available agent to submit job, please try again later." : "<html>bad gateway</html>";
     standIn.faults.push({ method: "POST", path: /jobs/, do: { status, text } });
     await client.submitJob({ entrypoint: "true" });
     expect((await client.listJobs()).length).toBe(1);
@@ -57,7 +59,8 @@ describe("a submission", () => {
   it("rj_5_6 is not repeated for ever after an answer that stays", async () => {
     const { standIn, client } = await start();
     const text = "500 Internal Server Error\n\nServer got itself in trouble";
-    for (let time = 0; time < 20; time++) standIn.faults.push({ method: "POST", path: /jobs/, do: { status: 500, text } });
+    for (let time = 0; time < 20; time++)
+      standIn.faults.push({ method: "POST", path: /jobs/, do: { status: 500, text } });
     const submitting = client.submitJob({ entrypoint: "true" });
     await expect(submitting).rejects.toMatchObject({ kind: "infrastructure", code: "SERVER_ERROR", status: 500 });
     expect(submits(standIn)).toBe(5);
@@ -129,7 +132,11 @@ describe("other calls", () => {
     await client.waitForJob(id, isRunning);
     const waiting = client.waitForJob(id, { pollMs: 50 });
     setTimeout(() => standIn.forget(), 200);
-    await expect(waiting).rejects.toMatchObject({ kind: "infrastructure", code: "JOB_LOST", job: { status: "RUNNING" } });
+    await expect(waiting).rejects.toMatchObject({
+      kind: "infrastructure",
+      code: "JOB_LOST",
+      job: { status: "RUNNING" },
+    });
     expect((await client.getVersion()).sessionName).not.toBe(sessionName);
   });
 
@@ -153,19 +160,23 @@ describe("other calls", () => {
 });
 
 describe("a tail", () => {
-  const script = "for i in $(seq 60); do echo line $i; done; sleep 0.5; for i in $(seq 60); do echo more $i; done; sleep 0.5";
+  const script =
+    "for i in $(seq 60); do echo line $i; done; sleep 0.5; for i in $(seq 60); do echo more $i; done; sleep 0.5";
   const textOf = async (log: AsyncIterable<string>): Promise<string> => {
     let text = "";
     for await (const piece of log) text += piece;
     return text;
   };
 
-  it.each(["socket", "stream"] as const)("rj_1_15 goes on behind what it gave, however often it is cut off (%s)", async (prefer) => {
-    const { standIn, client } = await start();
-    standIn.logs.framesPerTail = 4;
-    const id = await client.submitJob({ entrypoint: script });
-    expect(await textOf(client.tailJobLogs(id, { prefer }))).toBe(await client.getJobLogs(id));
-  });
+  it.each(["socket", "stream"] as const)(
+    "rj_1_15 goes on behind what it gave, however often it is cut off (%s)",
+    async (prefer) => {
+      const { standIn, client } = await start();
+      standIn.logs.framesPerTail = 4;
+      const id = await client.submitJob({ entrypoint: script });
+      expect(await textOf(client.tailJobLogs(id, { prefer }))).toBe(await client.getJobLogs(id));
+    },
+  );
 
   it("rj_1_15 goes on by sockets alone where the State API is missing", async () => {
     const { standIn, client } = await start();

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { bin } from "./install.ts";
 
@@ -111,6 +111,7 @@ function environmentOf(folder: string, { token, env }: HeadOptions): Record<stri
   const inherited = Object.entries(process.env).filter(([name]) => !/^(RAY_|VIRTUAL_ENV|PYTHON|.*_proxy$)/i.test(name));
   return {
     ...(Object.fromEntries(inherited) as Record<string, string>),
+    PATH: `${dirname(bin("python"))}:${process.env.PATH ?? ""}`, // so that entrypoints find a Python that has Ray
     HOME: join(folder, "home"), // Ray writes tokens and settings there
     RAY_USAGE_STATS_ENABLED: "0",
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER: "0", // without it all ports but the dashboard's listen on every address

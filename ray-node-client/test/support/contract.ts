@@ -10,6 +10,7 @@ import {
   JobSubmissionClient,
   newSubmissionId,
   packFiles,
+  RayError,
   RefusedError,
   TimeoutError,
   type JobInfo,
@@ -95,7 +96,8 @@ export function contract(name: string, start: () => Promise<Server>): void {
       expect(job).toMatchObject({ status: "STOPPED", errorType: null, driverExitCode: null });
       expect(job.message).toContain("intentionally stopped");
       expect(failureOf(job)).toBeUndefined();
-      expect(await client.stopJob(id)).toBe(false);
+      // for a moment after the end there is still something to stop
+      await expect.poll(() => client.stopJob(id), { timeout: 10_000 }).toBe(false);
     });
 
     it("rj_1_7 deletes what is over, and nothing else", async () => {
@@ -125,7 +127,10 @@ export function contract(name: string, start: () => Promise<Server>): void {
       mkdirSync(join(folder, "data"));
       writeFileSync(join(folder, "data", "naïve.txt"), "read\n");
       writeFileSync(join(folder, "secret.txt"), "");
-      const job = await run({ entrypoint: "./run.sh && ls", runtimeEnv: { working_dir: folder, excludes: ["secret.txt"] } });
+      const job = await run({
+        entrypoint: "./run.sh && ls",
+        runtimeEnv: { working_dir: folder, excludes: ["secret.txt"] },
+      });
       rmSync(folder, { recursive: true });
       expect(job.status).toBe("SUCCEEDED");
       const log = await client.getJobLogs(job.submissionId ?? "");
@@ -159,7 +164,8 @@ export function contract(name: string, start: () => Promise<Server>): void {
 
     it("rj_1_15 rj_5_4 follows a log to its end, each character once", async () => {
       const id = await client.submitJob({
-        entrypoint: "for i in 1 2 3; do seq $i 7 200; printf 'part of '; sleep 0.4; echo a line; done; printf 'a\\rb\\r\\nno end'",
+        entrypoint:
+          "for i in 1 2 3; do seq $i 7 200; printf 'part of '; sleep 0.4; echo a line; done; printf 'a\\rb\\r\\nno end'",
       });
       const tail = client.tailJobLogs(id);
       let text = "";
@@ -172,18 +178,21 @@ export function contract(name: string, start: () => Promise<Server>): void {
 
     it("rj_1_15 follows a log past bytes that are no UTF-8 and past a line of 5 MB", async () => {
       const line = "head -c 5000000 /dev/zero | tr '\\0' x; echo";
-      const id = await client.submitJob({ entrypoint: `echo ü; printf 'bad \\377\\n'; sleep 1; ${line}; sleep 1; echo end` });
+      const id = await client.submitJob({
+        entrypoint: `echo ü; printf 'bad \\377\\n'; sleep 1; ${line}; sleep 1; echo end`,
+      });
       const text = await textOf(client.tailJobLogs(id));
       expect(text.length).toBeGreaterThan(5_000_000);
       expect(text).toMatch(/^ü\n(.*\n)*?bad \uFFFD\n(.*\n)*?x{5000000}\nend\n$/m);
       expect(await client.getJobLogs(id)).toBe(text);
     });
 
-    it("rj_1_15 waits with a pending job, and ends with one that never starts", async () => {
+    it("rj_1_15 rj_2_5g waits with a pending job, and ends with one whose resources never come free", async () => {
       const id = await client.submitJob({ entrypoint: "true", entrypointNumGpus: 3 });
       expect(await textOf(client.tailJobLogs(id))).toBe("");
       const job = await client.getJobInfo(id);
       expect(job).toMatchObject({ status: "FAILED", errorType: "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" });
+      expect(failureOf(job)).toMatchObject({ kind: "timeout", code: "JOB_NOT_STARTED" });
     });
 
     it("rj_1_15 stops to follow when it is told so, with the reason", async () => {
@@ -211,12 +220,13 @@ export function contract(name: string, start: () => Promise<Server>): void {
       expect(nodes).toMatchObject([{ ip: "127.0.0.1", isHead: true, isAlive: true, total: { GPU: 2 } }]);
     });
 
-    it("rj_1_20 continues the log of a deleted job under its id, which is why ids are never used again", async () => {
+    it("rj_1_20 fails a job under a deleted one's id, or continues its log: ids are never used again", async () => {
       const submissionId = newSubmissionId();
       await run({ entrypoint: "echo old", submissionId });
       await client.deleteJob(submissionId);
-      await run({ entrypoint: "echo new", submissionId });
-      expect(await client.getJobLogs(submissionId)).toMatch(/^old$[^]*^new$/m);
+      const job = await run({ entrypoint: "echo new", submissionId });
+      if (job.status === "SUCCEEDED") expect(await client.getJobLogs(submissionId)).toMatch(/^old$[^]*^new$/m);
+      else expect(failureOf(job)).toBeInstanceOf(RayError);
     });
 
     it("rj_2_1 refuses ids that would leave a job for ever, before anything is sent", async () => {
@@ -250,9 +260,9 @@ export function contract(name: string, start: () => Promise<Server>): void {
     });
 
     it("rj_2_5a rj_2_5b rj_2_5c tells how an entrypoint ended", async () => {
-      const ends = await Promise.all(
-        ["exit 0", "exit 3", "nosuch-command", "kill -9 $$"].map((entrypoint) => run({ entrypoint })),
-      );
+      const ends: JobInfo[] = [];
+      for (const entrypoint of ["exit 0", "exit 3", "nosuch-command", "kill -9 $$"])
+        ends.push(await run({ entrypoint }));
       expect(ends.map((job) => [job.status, job.errorType, job.driverExitCode])).toEqual([
         ["SUCCEEDED", null, 0],
         ["FAILED", "JOB_ENTRYPOINT_COMMAND_ERROR", 3],
@@ -270,12 +280,6 @@ export function contract(name: string, start: () => Promise<Server>): void {
       expect(job).toMatchObject({ status: "FAILED", errorType: "RUNTIME_ENV_SETUP_FAILURE", driverExitCode: null });
       expect(failureOf(job)).toBeInstanceOf(JobSetupError);
       expect(failureOf(job)?.message).toContain("runtime_env setup failed");
-    });
-
-    it("rj_2_5g gives up on resources that never come free", async () => {
-      const job = await run({ entrypoint: "true", entrypointNumGpus: 3 });
-      expect(failureOf(job)).toMatchObject({ kind: "timeout", code: "JOB_NOT_STARTED" });
-      expect(await client.getJobLogs(job.submissionId ?? "")).toBe("");
     });
 
     it("rj_2_8 says of a pending job that it is stopped, which it is only after it has started", async () => {
@@ -299,7 +303,10 @@ export function contract(name: string, start: () => Promise<Server>): void {
 
     it("rj_5_3 kills what does not stop, after the time that the job was given", async () => {
       const runtimeEnv = { env_vars: { RAY_JOB_STOP_WAIT_TIME_S: "1" } };
-      const id = await client.submitJob({ entrypoint: "trap '' TERM; echo ready; while :; do sleep 1; done", runtimeEnv });
+      const id = await client.submitJob({
+        entrypoint: "trap '' TERM; echo ready; while :; do sleep 1; done",
+        runtimeEnv,
+      });
       for await (const text of client.tailJobLogs(id, { prefer: "stream" })) if (text.includes("ready\n")) break;
       await client.stopJob(id);
       expect((await client.waitForJob(id, { timeoutMs: 60_000 })).status).toBe("STOPPED");

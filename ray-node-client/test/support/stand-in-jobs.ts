@@ -70,11 +70,21 @@ export class StandInJobs {
     const id = body.submission_id || `raysubmit_${this.#jobs.size}`;
     if (this.#jobs.has(id)) {
       const cause = `ValueError: Job with submission_id ${id} already exists. Please use a different submission_id.`;
-      return { status: 500, text: `Traceback …\nRuntimeError: Request failed with status code 400: Traceback …\n${cause}` };
+      return {
+        status: 500,
+        text: `Traceback …\nRuntimeError: Request failed with status code 400: Traceback …\n${cause}`,
+      };
     }
     const log = this.#logs.get(id) ?? [];
     this.#logs.set(id, log);
-    const rest = { errorType: null, exitCode: null, endTime: null, child: undefined, isStopAsked: false, folder: undefined };
+    const rest = {
+      errorType: null,
+      exitCode: null,
+      endTime: null,
+      child: undefined,
+      isStopAsked: false,
+      folder: undefined,
+    };
     const message = "Job has not started yet.";
     const job: StandInJob = { id, body, status: "PENDING", message, startTime: Date.now(), log, ...rest };
     this.#jobs.set(id, job);
@@ -124,7 +134,14 @@ export class StandInJobs {
 
   node(): object {
     const total = { CPU: 4, GPU: this.#gpus, object_store_memory: 1e8, my_own: 3 };
-    return { node_id: "node-1", node_ip: "127.0.0.1", is_head_node: true, state: "ALIVE", resources_total: total, labels: {} };
+    return {
+      node_id: "node-1",
+      node_ip: "127.0.0.1",
+      is_head_node: true,
+      state: "ALIVE",
+      resources_total: total,
+      labels: {},
+    };
   }
 
   /** 1.17: names in another form than those of the nodes. */
@@ -142,7 +159,8 @@ export class StandInJobs {
 
   #schedule(): void {
     for (const job of this.#jobs.values()) {
-      if (job.status === "PENDING" && (job.body.entrypoint_num_gpus ?? 0) <= this.#gpus - this.#used()) this.#begin(job);
+      if (job.status === "PENDING" && (job.body.entrypoint_num_gpus ?? 0) <= this.#gpus - this.#used())
+        this.#begin(job);
     }
   }
 
@@ -155,7 +173,9 @@ export class StandInJobs {
       }
       job.folder = unpack(bytes);
     }
-    job.log.push(Buffer.from(`job_manager.py -- Runtime env is setting up.\nRunning entrypoint for job ${job.id}: x\n`));
+    job.log.push(
+      Buffer.from(`job_manager.py -- Runtime env is setting up.\nRunning entrypoint for job ${job.id}: x\n`),
+    );
     job.status = "RUNNING";
     job.message = "Job is currently running.";
     const env = { ...process.env, ...variables };

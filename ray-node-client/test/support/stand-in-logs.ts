@@ -19,7 +19,8 @@ export class StandInLogs {
   /** 1.8: a 500 for bytes that are no UTF-8. */
   whole(job: StandInJob, response: ServerResponse): void {
     const text = textOf(Buffer.concat(job.log));
-    if (text === undefined) return send(response, 500, "Traceback …\nUnicodeDecodeError: 'utf-8' codec can't decode byte");
+    if (text === undefined)
+      return send(response, 500, "Traceback …\nUnicodeDecodeError: 'utf-8' codec can't decode byte");
     send(response, 200, JSON.stringify({ logs: text }), { "content-type": "application/json" });
   }
 
@@ -27,7 +28,8 @@ export class StandInLogs {
   state(path: string, query: URLSearchParams, response: ServerResponse): void {
     const job = this.#jobs.find(query.get("submission_id") ?? "");
     if (!this.hasStateApi) return send(response, 404, "404: Not Found");
-    if (!query.get("node_id") || !job) return send(response, 500, "500 Internal Server Error\n\nServer got itself in trouble");
+    if (!query.get("node_id") || !job)
+      return send(response, 500, "500 Internal Server Error\n\nServer got itself in trouble");
     response.writeHead(200, { "content-type": "text/plain" });
     if (path.endsWith("/file")) return void response.end(Buffer.concat(job.log));
     let sent = 0;

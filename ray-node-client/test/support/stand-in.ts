@@ -92,7 +92,7 @@ export class StandIn {
     if (typeof fault === "object") return send(response, fault.status, fault.text, fault.headers);
     const refusal = this.#refusal(request);
     if (refusal) return send(response, refusal.status, refusal.text);
-    if (fault === "lose") response.end = () => response.destroy() as never;
+    if (fault === "lose") response.end = () => response.destroy();
     this.#route(method, url, body, response);
   }
 
@@ -113,7 +113,8 @@ export class StandIn {
 
   #route(method: string, url: string, body: Buffer, response: ServerResponse): void {
     const [path = "", query] = url.split("?");
-    const json = (value: unknown): void => send(response, 200, JSON.stringify(value), { "content-type": "application/json" });
+    const json = (value: unknown): void =>
+      send(response, 200, JSON.stringify(value), { "content-type": "application/json" });
     if (path === "/api/version") {
       return json({ version: "4", ray_version: "2.60.0", ray_commit: "stand-in", session_name: this.sessionName });
     }
@@ -125,7 +126,8 @@ export class StandIn {
     if (path.startsWith("/api/packages/")) return this.#package(method, path, body, response);
     if (path.startsWith("/api/v0/logs/")) return this.logs.state(path, new URLSearchParams(query), response);
     if (path === "/api/v0/nodes") return json({ data: { result: { result: [this.jobs.node()] } } });
-    if (path === "/api/cluster_status") return json({ data: { clusterStatus: { loadMetricsReport: this.jobs.load() } } });
+    if (path === "/api/cluster_status")
+      return json({ data: { clusterStatus: { loadMetricsReport: this.jobs.load() } } });
     const [, id, action] = /^\/api\/jobs\/([^/]+)(\/[a-z]+)?$/.exec(path) ?? [];
     if (id === undefined) return send(response, 404, "404: Not Found");
     const job = this.jobs.find(decodeURIComponent(id));
@@ -160,7 +162,12 @@ export class StandIn {
 
 const idOf = (url: string): string => decodeURIComponent(url.split("/")[3] ?? "");
 
-export function send(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+export function send(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { "content-type": "text/plain", ...headers });
   response.end(text);
 }
