@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { bin } from "./install.ts";
+import { endAll, kill, markName, processesOf, type Marks } from "./processes.ts";
 
 export interface HeadOptions {
   /** Logical CPUs, whatever the machine has. */
@@ -26,7 +27,7 @@ export interface WorkerNode {
 
 /**
  * A real Ray head on loopback, with its own ports, folder and home. Everything that it starts, drivers of jobs included,
- * carries a mark in its environment, and is ended by it: nothing else on the machine is touched.
+ * is marked, and is ended by its mark: nothing else on the machine is touched.
  */
 export class RayHead {
   /** The dashboard's address, for a client. It stays the same over a restart. */
@@ -38,6 +39,7 @@ export class RayHead {
   readonly #folder: string;
   readonly #options: HeadOptions;
   readonly #ports: Readonly<Record<string, number>>;
+  readonly #marks: Marks;
   #nodes = 0;
 
   private constructor(folder: string, options: HeadOptions, ports: Record<string, number>) {
@@ -46,7 +48,8 @@ export class RayHead {
     this.#ports = ports;
     this.address = `http://127.0.0.1:${ports["dashboard-port"] ?? 0}`;
     this.gcsAddress = `127.0.0.1:${ports.port ?? 0}`;
-    this.env = environmentOf(folder, options);
+    this.#marks = { mark: randomUUID(), sessions: new Set() };
+    this.env = { ...environmentOf(folder, options), [markName]: this.#marks.mark };
   }
 
   /** Resolves when the head takes jobs, some 20 seconds later. */
@@ -61,7 +64,7 @@ export class RayHead {
 
   /** Kills all of the head's processes at once, and leaves its folder for `restart`. */
   async kill(): Promise<void> {
-    await endMarked(this.env);
+    await endAll(this.#marks);
   }
 
   /** Starts a killed head again, at the same address, with a new session and nothing in its memory. */
@@ -73,16 +76,26 @@ export class RayHead {
 
   /** Joins a second node to the head's cluster. */
   async addNode(options: { cpus?: number; gpus?: number; labels?: Record<string, string> } = {}): Promise<WorkerNode> {
-    const mark = `${this.env[markName] ?? ""}-node-${++this.#nodes}`;
-    const env = { ...this.env, [markName]: mark };
-    const ports = await freePorts(portsOfNode);
-    await ray(env, [
-      "start",
-      `--address=${this.gcsAddress}`,
-      ...flags(ports, options),
-      ...(options.labels ? [`--labels=${list(options.labels)}`] : []),
-    ]);
-    return { kill: () => endMarked(env) };
+    const marks: Marks = { mark: `${this.#marks.mark}-node-${++this.#nodes}`, sessions: new Set() };
+    const labels = Object.entries(options.labels ?? {}).map(([name, value]) => `${name}=${value}`);
+    const own = [`--address=${this.gcsAddress}`, "--node-ip-address=127.0.0.1", `--labels=${labels.join(",")}`];
+    const all = [joining, "start", ...own, ...flags(await freePorts(portsOfNode), options)];
+    const session = await run(bin("python"), { ...this.env, [markName]: marks.mark }, all);
+    marks.sessions.add(session);
+    this.#marks.sessions.add(session);
+    return { kill: () => endAll(marks) };
+  }
+
+  /** The head's processes, nodes and jobs included, whose command line has the text. */
+  processes(text = ""): number[] {
+    return processesOf(this.#marks, text);
+  }
+
+  /** Kills those of its processes whose command line has the text; throws where there is none. */
+  killProcesses(text: string): void {
+    const pids = this.processes(text);
+    if (pids.length === 0) throw new Error(`no process of the head is called ${text}`);
+    for (const pid of pids) kill(pid);
   }
 
   /** Ends everything that was started, and removes its folder. */
@@ -93,11 +106,13 @@ export class RayHead {
 
   async #launch(): Promise<void> {
     const own = ["--head", "--dashboard-host=127.0.0.1", `--temp-dir=${join(this.#folder, "ray")}`];
-    await ray(this.env, ["start", ...own, ...flags(this.#ports, this.#options)]);
+    const all = ["start", ...own, ...flags(this.#ports, this.#options)];
+    this.#marks.sessions.add(await run(bin("ray"), this.env, all));
   }
 }
 
-const markName = "RAY_HEAD_OF_TESTS";
+/** `ray start` for a second node. */
+const joining = new URL("join.py", import.meta.url).pathname;
 const portsOfNode = [
   "node-manager-port",
   "object-manager-port",
@@ -118,7 +133,6 @@ function environmentOf(folder: string, { token, env }: HeadOptions): Record<stri
     RAY_AUTH_MODE: token === undefined ? "disabled" : "token",
     ...(token === undefined ? {} : { RAY_AUTH_TOKEN: token }),
     ...env,
-    [markName]: randomUUID(),
   };
 }
 
@@ -133,13 +147,9 @@ function flags(ports: Readonly<Record<string, number>>, { cpus = 4, gpus = 0 }: 
   ];
 }
 
-const list = (labels: Record<string, string>): string =>
-  Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(",");
-
-async function ray(env: Readonly<Record<string, string>>, args: readonly string[]): Promise<void> {
-  const child = spawn(bin("ray"), args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+/** Runs a command to its end in a session of its own, and resolves with the session's number. */
+async function run(program: string, env: Readonly<Record<string, string>>, args: readonly string[]): Promise<number> {
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let told = "";
   child.stdout.on("data", (data: Buffer) => (told += data.toString()));
   child.stderr.on("data", (data: Buffer) => (told += data.toString()));
@@ -147,35 +157,8 @@ async function ray(env: Readonly<Record<string, string>>, args: readonly string[
   const code = await new Promise<number | null>((resolve, reject) => child.on("exit", resolve).on("error", reject));
   child.stdout.destroy();
   child.stderr.destroy();
-  if (code !== 0) throw new Error(`ray ${args.join(" ")} ended with ${code ?? "a signal"}:\n${told}`);
-}
-
-/** Kills every process that carries the mark of this environment, until there is none. */
-async function endMarked(env: Readonly<Record<string, string>>): Promise<void> {
-  const mark = `${markName}=${env[markName] ?? ""}`;
-  for (;;) {
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isMarked(name, mark));
-    if (pids.length === 0) return;
-    for (const pid of pids) kill(Number(pid));
-    await delay(100);
-  }
-}
-
-function isMarked(pid: string, mark: string): boolean {
-  try {
-    // a mark of the head is also the beginning of the marks of its nodes: they end with it
-    return readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark);
-  } catch {
-    return false; // gone, or another user's
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // gone by itself
-  }
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code ?? "a signal"}:\n${told}`);
+  return child.pid ?? 0;
 }
 
 /** Ports that were free a moment ago, one per name. */
