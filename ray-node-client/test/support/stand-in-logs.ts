@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { send } from "./send.ts";
 import type { StandInJob, StandInJobs } from "./stand-in-jobs.ts";
-import { send } from "./stand-in.ts";
 
 /** The logs of a stand-in's jobs, with the faults of the real ones: text only, long lines, ends that say nothing. */
 export class StandInLogs {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { send } from "./send.ts";
 import { StandInJobs } from "./stand-in-jobs.ts";
 import { StandInLogs } from "./stand-in-logs.ts";
 
@@ -161,16 +162,6 @@ export class StandIn {
 }
 
 const idOf = (url: string): string => decodeURIComponent(url.split("/")[3] ?? "");
-
-export function send(
-  response: ServerResponse,
-  status: number,
-  text: string,
-  headers: Record<string, string> = {},
-): void {
-  response.writeHead(status, { "content-type": "text/plain", ...headers });
-  response.end(text);
-}
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
