@@ -82,7 +82,8 @@ export class JobSubmissionClient implements AsyncDisposable {
       if (!(error instanceof RayError)) throw error;
       const mayBeOurs = isRepeated || submission.ifExists === "accept";
       const isOurs = error.code === "DUPLICATE_ID" && mayBeOurs && (await this.#isSame(id, submission, options));
-      if (!isOurs) throw withId(error, id);
+      error.submissionId ??= id;
+      if (!isOurs) throw error;
     }
     return id;
   }
@@ -229,8 +230,3 @@ export class JobSubmissionClient implements AsyncDisposable {
 const uploadTimeoutMs = 120_000;
 
 const jobPath = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;
-
-/** The same error, with the id that was to be submitted. */
-function withId(error: RayError, submissionId: string): RayError {
-  return Object.defineProperty(error, "submissionId", { value: submissionId, enumerable: true });
-}

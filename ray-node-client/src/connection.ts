@@ -3,6 +3,7 @@ import { isPassing, jsonOf, refusalOf, type Answer } from "./answer.ts";
 import { InfrastructureError, RayError, RefusedError, TimeoutError } from "./errors.ts";
 import { sleep } from "./sleep.ts";
 import { tokenFromEnvironment, type TokenSource } from "./token.ts";
+import { textMessages, type WebSocketOptions } from "./web-socket.ts";
 
 /** How a client reaches its dashboard. All of it has a default that suits a head on the same machine. */
 export interface ConnectionOptions {
@@ -51,7 +52,7 @@ const isPlain500 = (error: unknown): error is RayError =>
 /** Requests to one dashboard over kept-alive connections. Every call of it is safe to repeat, so it does. */
 export class Connection {
   readonly address: string;
-  readonly dispatcher: Dispatcher;
+  readonly #dispatcher: Dispatcher;
   readonly #options: ConnectionOptions;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #token: TokenSource;
@@ -62,11 +63,11 @@ export class Connection {
     this.#headers = checkHeaders({ ...headersFromEnvironment(env.RAY_JOB_HEADERS), ...options.headers });
     const isGiven = Object.keys(this.#headers).some((name) => name.toLowerCase() === "authorization");
     this.#token = options.token ?? (isGiven ? false : tokenFromEnvironment(env));
-    this.dispatcher = dispatcherOf(options);
+    this.#dispatcher = dispatcherOf(options);
   }
 
   /** The headers of a request, the token among them. */
-  async headers(): Promise<Record<string, string>> {
+  async #allHeaders(): Promise<Record<string, string>> {
     const token = typeof this.#token === "function" ? await this.#token() : this.#token;
     const name = (this.#options.tokenHeader ?? "Authorization").toLowerCase();
     return { ...this.#headers, ...(token === false ? {} : { [name]: `Bearer ${token}` }) };
@@ -95,26 +96,32 @@ export class Connection {
   }
 
   /** The body of a good answer as it comes, for as long as it comes. Not repeated. Throws the signal's reason on abort. */
-  async *stream(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    const name = `GET ${path}`;
-    try {
-      const { statusCode, headers, body } = await request(this.address + path, {
-        dispatcher: this.dispatcher,
-        headers: await this.headers(),
-        signal: signal ?? null,
-        headersTimeout: this.#options.timeoutMs ?? 30_000,
-        bodyTimeout: 0,
-      });
-      if (statusCode !== 200) throw refusalOf({ status: statusCode, headers, text: await body.text() }, name);
-      yield* body as AsyncIterable<Uint8Array>;
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw failureOfRequest(error, name, this.address);
-    }
+  stream(path: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<Uint8Array> {
+    return this.#following(path, signal, bodyOf);
+  }
+
+  /** The text messages of a WebSocket. Not repeated. Throws the signal's reason on abort. */
+  messages(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    return this.#following(path, signal, textMessages);
   }
 
   async close(): Promise<void> {
-    await this.dispatcher.destroy();
+    await this.#dispatcher.destroy();
+  }
+
+  async *#following<Piece>(
+    path: string,
+    signal: AbortSignal,
+    follow: (url: string, options: WebSocketOptions) => AsyncIterable<Piece>,
+  ): AsyncGenerator<Piece> {
+    try {
+      signal.throwIfAborted();
+      const options = { dispatcher: this.#dispatcher, headers: await this.#allHeaders(), signal };
+      yield* follow(this.address + path, options);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failureOfRequest(error, `GET ${path}`, this.address);
+    }
   }
 
   async #once({ method, path, json, bytes, timeoutMs, signal }: Call): Promise<Answer> {
@@ -123,9 +130,12 @@ export class Connection {
     const name = `${method} ${path}`;
     try {
       const { statusCode, headers, body } = await request(this.address + path, {
-        dispatcher: this.dispatcher,
+        dispatcher: this.#dispatcher,
         method,
-        headers: { ...(await this.headers()), ...(json === undefined ? {} : { "content-type": "application/json" }) },
+        headers: {
+          ...(await this.#allHeaders()),
+          ...(json === undefined ? {} : { "content-type": "application/json" }),
+        },
         body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
         signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
         headersTimeout: 0, // the deadline is for all of it
@@ -142,6 +152,12 @@ export class Connection {
       throw failureOfRequest(error, name, this.address);
     }
   }
+}
+
+async function* bodyOf(url: string, options: WebSocketOptions): AsyncGenerator<Uint8Array> {
+  const { statusCode, headers, body } = await request(url, { ...options, bodyTimeout: 0 });
+  if (statusCode !== 200) throw refusalOf({ status: statusCode, headers, text: await body.text() }, `GET ${url}`);
+  yield* body as AsyncIterable<Uint8Array>;
 }
 
 /** What a failed request stands for: errors of this package as they are, those of the network by their code. */

@@ -52,7 +52,8 @@ export abstract class RayError extends Error {
   readonly code: RayErrorCode;
   readonly status: number | undefined;
   readonly job: JobInfo | undefined;
-  readonly submissionId: string | undefined;
+  /** Of the submission that failed. With a lost answer the job may exist under it. */
+  submissionId: string | undefined;
 
   constructor(code: RayErrorCode, message: string, { status, job, submissionId, cause }: RayErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });

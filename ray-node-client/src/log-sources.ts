@@ -1,4 +1,3 @@
-import { WebSocket } from "undici";
 import type { Connection } from "./connection.ts";
 import { InfrastructureError } from "./errors.ts";
 import type { JobInfo } from "./job.ts";
@@ -12,48 +11,20 @@ export type LogSource = (
 ) => AsyncGenerator<string>;
 
 /** Through the documented WebSocket: every Ray has it, but it stops for good at bytes that are no UTF-8 and at very long lines. */
-export const socketLog: LogSource = async function* (connection, _job, id, signal) {
-  const address = connection.address.replace(/^http/, "ws");
-  const socket = new WebSocket(`${address}/api/jobs/${encodeURIComponent(id)}/logs/tail`, {
-    dispatcher: connection.dispatcher,
-    headers: await connection.headers(),
-  });
-  const waiting: string[] = [];
-  let wake = (): void => undefined;
-  let isClosed = false;
-  const close = (): void => {
-    isClosed = true;
-    wake();
-  };
-  socket.addEventListener("message", ({ data }) => {
-    waiting.push(String(data));
-    wake();
-  });
-  socket.addEventListener("close", close);
-  socket.addEventListener("error", close); // what it was, the next look at the job's status tells better
-  signal.addEventListener("abort", close);
-  try {
-    if (signal.aborted) return;
-    for (;;) {
-      const text = waiting.splice(0).join("");
-      if (text !== "") yield text;
-      else if (isClosed) return;
-      else await new Promise<void>((resolve) => (wake = resolve));
-    }
-  } finally {
-    signal.removeEventListener("abort", close);
-    socket.close();
-  }
-};
+export const socketLog: LogSource = (connection, _job, id, signal) =>
+  untilAborted(connection.messages(`/api/jobs/${encodeURIComponent(id)}/logs/tail`, signal), signal);
 
 /** Through the State API: faster, and any bytes pass (those that are no UTF-8 as U+FFFD); Ray promises no stability of it. */
-export const streamLog: LogSource = async function* (connection, job, id, signal) {
+export const streamLog: LogSource = (connection, job, id, signal) =>
+  untilAborted(decoded(connection.stream(`${logPath("stream", job, id)}&interval=0.1`, signal)), signal);
+
+async function* untilAborted(source: AsyncIterable<string>, signal: AbortSignal): AsyncGenerator<string> {
   try {
-    yield* decoded(connection.stream(`${logPath("stream", job, id)}&interval=0.1`, signal));
+    yield* source;
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-};
+}
 
 /** The whole log at once, by the Jobs API or, where that fails over its bytes, by the State API. */
 export async function wholeLog(

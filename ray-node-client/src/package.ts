@@ -4,7 +4,7 @@ import { readFile, readdir, realpath, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { RefusedError } from "./errors.ts";
 import { excluder } from "./exclusion.ts";
-import { zip, type ZipEntry } from "./zip.ts";
+import { maxZipEntries, zip, type ZipEntry } from "./zip.ts";
 
 /** What is uploaded for a job: its bytes, and the URI that names them in a runtime environment. */
 export interface Package {
@@ -64,10 +64,10 @@ export async function packFolder(folder: string, options: PackageOptions = {}): 
       const real = await realpath(place);
       if (above.includes(real)) throw invalid(`${place} is a link to a folder that holds it`);
       const names = await readdir(place);
-      if (names.length === 0 && path !== "") entries.push({ path: `${path}/`, mode: 0o755, read: empty });
+      if (names.length === 0 && path !== "") entries.push({ path: `${path}/`, mode: 0o755, size: 0, read: empty });
       for (const name of names) await walk(path === "" ? name : `${path}/${name}`, scopes, [...above, real]);
     } else if (found?.isFile() && !inherited.some((scope) => scope.excludes(relative(scope.base, path)))) {
-      entries.push({ path, mode: found.mode & 0o111 ? 0o755 : 0o644, read: () => readFile(place) });
+      entries.push({ path, mode: found.mode & 0o111 ? 0o755 : 0o644, size: found.size, read: () => readFile(place) });
     }
   }
 }
@@ -78,11 +78,10 @@ export async function packFiles(files: Readonly<Record<string, string | Uint8Arr
     if (/^\/|\\|(^|\/)\.{0,2}(\/|$)/.test(path)) throw invalid(`${JSON.stringify(path)} is no path below the package`);
   }
   return packEntries(
-    Object.entries(files).map(([path, content]) => ({
-      path,
-      mode: 0o644,
-      read: async () => (typeof content === "string" ? Buffer.from(content) : content),
-    })),
+    Object.entries(files).map(([path, content]) => {
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      return { path, mode: 0o644, size: bytes.length, read: async () => bytes };
+    }),
   );
 }
 
@@ -92,10 +91,11 @@ export async function packArchive(file: string): Promise<Package> {
   if (extension === undefined || !existsSync(file)) {
     throw invalid(`${file} is neither a folder nor a .zip, .tar.gz, .tgz, .tar.xz or .whl file`);
   }
+  checkSize((await stat(file)).size);
   const bytes = await readFile(file);
   // a wheel's name says what is in it, and pip reads it
-  if (extension === ".whl") return checkSize({ uri: `gcs://${basename(file)}`, bytes });
-  return checkSize({ uri: uriOf(bytes, extension === ".tgz" ? ".tar.gz" : extension), bytes });
+  if (extension === ".whl") return { uri: `gcs://${basename(file)}`, bytes };
+  return { uri: uriOf(bytes, extension === ".tgz" ? ".tar.gz" : extension), bytes };
 }
 
 /** A folder, a file of Python or an archive, as an element of `py_modules`. */
@@ -131,19 +131,26 @@ function relative(base: string, path: string): string {
 }
 
 async function packEntries(unsorted: readonly ZipEntry[]): Promise<Package> {
-  const entries = [...unsorted].sort((a, b) => (a.path < b.path ? -1 : 1));
-  const { bytes, sizes } = await zip(entries);
-  const listed = entries.map(({ path }, index) => ({ path, size: sizes[index] ?? 0 }));
-  return checkSize({ uri: uriOf(bytes, ".zip"), bytes, entries: listed });
+  const sorted = [...unsorted].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const entries = sorted.map(({ path, size }) => ({ path, size }));
+  if (entries.length > maxZipEntries) throw invalid(`${entries.length} files; an archive holds ${maxZipEntries}`);
+  // before anything is read: a folder may hold more than the memory does
+  checkSize(
+    entries.reduce((sum, { size }) => sum + size, 0),
+    entries,
+  );
+  const bytes = await zip(sorted);
+  checkSize(bytes.length, entries);
+  return { uri: uriOf(bytes, ".zip"), bytes, entries };
 }
 
-function checkSize(pack: Package): Package {
-  if (pack.bytes.length <= maxPackageBytes) return pack;
-  const largest = [...(pack.entries ?? [])].sort((a, b) => b.size - a.size).slice(0, 3);
-  const told = largest.map(({ path, size }) => `${path} (${Math.round(size / 1e6)} MB)`).join(", ");
+function checkSize(size: number, entries: readonly { path: string; size: number }[] = []): void {
+  if (size <= maxPackageBytes) return;
+  const largest = [...entries].sort((a, b) => b.size - a.size).slice(0, 3);
+  const told = largest.map((entry) => `${entry.path} (${Math.ceil(entry.size / 1e6)} MB)`).join(", ");
   throw new RefusedError(
     "PACKAGE_TOO_LARGE",
-    `a package of ${pack.bytes.length} bytes; the dashboard takes ${maxPackageBytes} at most. ` +
+    `a package of ${size} bytes; the dashboard takes ${maxPackageBytes} at most. ` +
       `${told === "" ? "Put" : `The largest files are ${told}: exclude them, or put`} it where a remote URI leads to`,
   );
 }

@@ -42,16 +42,19 @@ export async function* tail(
       if (text.length > given) yield text.slice(given);
       return job;
     }
+    if (job.status === "PENDING") {
+      await sleep(500, signal); // a socket would be silent
+      continue;
+    }
     const before = given;
-    if (job.status === "RUNNING") {
-      for await (const text of newText(given, way)) {
-        given += text.length;
-        yield text;
-      }
+    for await (const text of newText(given, way)) {
+      given += text.length;
+      yield text;
     }
     fruitless = given > before ? 0 : fruitless + 1;
-    if (fruitless > 0) await sleep(Math.min(100 * 2 ** fruitless, 2000), signal);
-    if (fruitless > 0 && job.status === "RUNNING") way = way === "socket" ? "stream" : "socket";
+    if (fruitless === 0) continue;
+    way = way === "socket" ? "stream" : "socket";
+    await sleep(Math.min(50 * 2 ** fruitless, 2000), signal);
   }
 
   /** One connection: what comes after the first `skip` characters. Ends without an error where another may do better. */

@@ -1,40 +1,84 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { Zip, ZipDeflate } from "fflate";
+import { crc32 } from "node:zlib";
 
 /** A file of an archive, or an empty folder, whose path then ends in a slash. */
 export interface ZipEntry {
   path: string;
   /** Permissions, as in 0o755. */
   mode: number;
+  /** In bytes, as far as it is known before reading. */
+  size: number;
   read: () => Promise<Uint8Array>;
 }
 
-/** The earliest time that the format knows. Local time, as the format means it, so that the bytes are the same everywhere. */
-const epoch = new Date(1980, 0, 1);
+/** The most entries that the format counts without its extension for large archives. */
+export const maxZipEntries = 65_535;
 
 /**
- * A zip archive of the entries in their order, and the size of each before compression. A function of paths, modes and
- * contents alone: compressed by plain JavaScript, whose result, unlike zlib's, is the same on every machine.
+ * A zip archive of the entries in their order: a function of paths, modes and contents alone, on every machine. Nothing
+ * is compressed, as by Ray's Python client: zlib's bytes differ between versions and processors.
  */
-export async function zip(entries: readonly ZipEntry[]): Promise<{ bytes: Uint8Array; sizes: number[] }> {
-  const chunks: Uint8Array[] = [];
-  const sizes: number[] = [];
-  const archive = new Zip((error, chunk) => {
-    if (error) throw error;
-    chunks.push(chunk);
-  });
+export async function zip(entries: readonly ZipEntry[]): Promise<Uint8Array> {
+  const body: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
+  let offset = 0;
   for (const { path, mode, read } of entries) {
-    const isFolder = path.endsWith("/");
-    const file = new ZipDeflate(path, { level: 6 });
-    file.mtime = epoch;
-    file.os = 3; // Unix: the upper half of the attributes is the mode
-    file.attrs = (((isFolder ? 0o040000 : 0o100000) | mode) << 16) >>> 0;
-    archive.add(file);
     const content = await read();
-    sizes.push(content.length);
-    file.push(content, true);
+    const name = Buffer.from(path);
+    const common = commonFields(name.length, content);
+    const local = Buffer.concat([uint32(0x04034b50), common, name]);
+    body.push(local, content);
+    const type = path.endsWith("/") ? 0o040000 : 0o100000;
+    directory.push(
+      uint32(0x02014b50),
+      uint16((3 << 8) | 20), // made by Unix: the upper half of the attributes is the mode
+      common,
+      Buffer.alloc(6), // no comment, one disk, no hint at text
+      uint32((((type | mode) << 16) >>> 0) + (type === 0o040000 ? 0x10 : 0)),
+      uint32(offset),
+      name,
+    );
+    offset += local.length + content.length;
     await turn(); // others get a turn between two files
   }
-  archive.end();
-  return { bytes: Buffer.concat(chunks), sizes };
+  const index = Buffer.concat(directory);
+  const count = uint16(entries.length);
+  const end = [
+    uint32(0x06054b50),
+    Buffer.alloc(4),
+    count,
+    count,
+    uint32(index.length),
+    uint32(offset),
+    Buffer.alloc(2),
+  ];
+  return Buffer.concat([...body, index, ...end]);
+}
+
+/** What an entry's own header and its line in the directory both say. */
+function commonFields(nameLength: number, content: Uint8Array): Buffer {
+  return Buffer.concat([
+    uint16(20), // the version of the format
+    uint16(0x0800), // names are UTF-8
+    uint16(0), // not compressed
+    uint16(0),
+    uint16((1 << 5) | 1), // midnight of 1980-01-01, the earliest time that the format knows
+    uint32(crc32(content)),
+    uint32(content.length),
+    uint32(content.length),
+    uint16(nameLength),
+    uint16(0),
+  ]);
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
 }

