@@ -6,9 +6,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const defaultPort = 8265;
 
 /**
- * The dashboard's URL, without a slash at its end: the address given, else RAY_API_SERVER_ADDRESS, else RAY_ADDRESS, else
- * `http://127.0.0.1:8265`. (Python's client lets the environment win over the argument.) Addresses of Ray's own protocols
- * are refused with the dashboard address to try, since only Ray itself can resolve them.
+ * The dashboard's URL, without a slash at its end: the address given, else RAY_API_SERVER_ADDRESS, else RAY_ADDRESS,
+ * else `http://127.0.0.1:8265`. (Python's client lets the environment win over the argument.) Addresses of Ray's own
+ * protocols are refused with the dashboard address to try, since only Ray itself can resolve them.
  */
 export function resolveAddress(given: string | undefined, env: Environment = process.env): string {
   const sources: readonly [string, string | undefined][] = [

@@ -64,9 +64,9 @@ export class JobSubmissionClient implements AsyncDisposable {
   }
 
   /**
-   * Submits a job and resolves with its submission id as soon as the cluster has it. Folders and files of this machine in
-   * `runtimeEnv` are packed and uploaded first. With a lost answer the same id is sent again, and the job that exists
-   * under it is taken for this one. Throws `DUPLICATE_ID`, `INVALID_…`, `PACKAGE_TOO_LARGE`.
+   * Submits a job and resolves with its submission id as soon as the cluster has it. Folders and files of this machine
+   * in `runtimeEnv` are packed and uploaded first. With a lost answer the same id is sent again, and the job that
+   * exists under it is taken for this one. Throws `DUPLICATE_ID`, `INVALID_…`, `PACKAGE_TOO_LARGE`.
    */
   async submitJob(submission: JobSubmission, options: CallOptions = {}): Promise<string> {
     checkSubmission(submission);
@@ -88,7 +88,9 @@ export class JobSubmissionClient implements AsyncDisposable {
     return id;
   }
 
-  /** All jobs since the head started, in no order: also programs that joined the cluster by themselves (type DRIVER). */
+  /**
+   * All jobs since the head started, in no order: also programs that joined the cluster by themselves (type DRIVER).
+   */
   async listJobs(options: CallOptions = {}): Promise<JobInfo[]> {
     const answer = await this.#connection.json({ method: "GET", path: "/api/jobs/", ...options });
     return (answer as Record<string, unknown>[]).map(jobFromWire);
@@ -105,9 +107,9 @@ export class JobSubmissionClient implements AsyncDisposable {
   }
 
   /**
-   * Resolves with the job once its status is final, or `until` holds. A failed job is no error here; `failureOf` makes one
-   * of it. Throws `WAIT_TIMEOUT` with the job as last seen, `NOT_FOUND`, and `JOB_LOST` where the cluster forgot a job
-   * that it had, which means that its head was started anew.
+   * Resolves with the job once its status is final, or `until` holds. A failed job is no error here; `failureOf` makes
+   * one of it. Throws `WAIT_TIMEOUT` with the job as last seen, `NOT_FOUND`, and `JOB_LOST` where the cluster forgot a
+   * job that it had, which means that its head was started anew.
    */
   async waitForJob(
     id: string,
@@ -152,8 +154,8 @@ export class JobSubmissionClient implements AsyncDisposable {
   }
 
   /**
-   * The whole log, standard output and error together; empty while the job is PENDING, and for one that failed before its
-   * entrypoint (`message` says why). Bytes that are no UTF-8 come as U+FFFD. Throws `NOT_FOUND`, `LOG_UNREADABLE`.
+   * The whole log, standard output and error together; empty while the job is PENDING, and for one that failed before
+   * its entrypoint (`message` says why). Bytes that are no UTF-8 come as U+FFFD. Throws `NOT_FOUND`, `LOG_UNREADABLE`.
    */
   async getJobLogs(id: string, { signal }: CallOptions = {}): Promise<string> {
     return wholeLog(this.#connection, await this.getJobInfo(id, { ...(signal && { signal }) }), id, signal);
@@ -161,16 +163,16 @@ export class JobSubmissionClient implements AsyncDisposable {
 
   /**
    * The log as it grows, from its beginning, in pieces that may end within a line; ends with the job, and returns it.
-   * Every character comes once, whatever happens to connections on the way. A reader slower than the socket lets text
-   * wait in memory. Throws `NOT_FOUND`, `JOB_LOST`, `LOG_UNREADABLE`, `UNREACHABLE` after `retryForMs`.
+   * Every character comes once, whatever happens to connections on the way. A slow reader slows the sending. Throws
+   * `NOT_FOUND`, `JOB_LOST`, `LOG_UNREADABLE`, and `UNREACHABLE` after `retryForMs`.
    */
   tailJobLogs(id: string, options: TailOptions = {}): AsyncGenerator<string, JobInfo, void> {
     return tail(this.#connection, id, this.#look(id), options);
   }
 
   /**
-   * Makes sure that the cluster has a package, and resolves with its URI. The cluster forgets packages that no job uses,
-   * so this belongs before every submission; what is there is not sent again.
+   * Makes sure that the cluster has a package, and resolves with its URI. The cluster forgets packages that no job
+   * uses, so this belongs before every submission; what is there is not sent again.
    */
   async uploadPackage({ uri, bytes }: Package, options: CallOptions = {}): Promise<string> {
     const path = `/api/packages/gcs/${encodeURIComponent(uri.slice("gcs://".length))}`;
@@ -186,7 +188,10 @@ export class JobSubmissionClient implements AsyncDisposable {
     return uri;
   }
 
-  /** What the cluster has and, where its dashboard tells it, what is free: as of some seconds ago, so no ground to decide on alone. */
+  /**
+   * What the cluster has and, where its dashboard tells it, what is free: as of some seconds ago, so no ground to
+   * decide on alone.
+   */
   async getClusterResources(options: CallOptions = {}): Promise<ClusterResources> {
     const [nodes, status] = await Promise.all([
       this.#connection.json({ method: "GET", path: "/api/v0/nodes?detail=1", ...options }),

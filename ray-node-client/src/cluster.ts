@@ -18,7 +18,9 @@ export interface ClusterResources {
   total: Amounts;
   /** What is free, as of some seconds ago. Undefined where the dashboard does not tell it. */
   available: Amounts | undefined;
-  /** What waits for resources, as of some seconds ago: each shape, and how many of it. Undefined where it is not told. */
+  /**
+   * What waits for resources, as of some seconds ago: each shape, and how many of it. Undefined where it is not told.
+   */
   waiting: { resources: Amounts; count: number }[] | undefined;
   nodes: ClusterNode[];
 }
@@ -37,7 +39,10 @@ const entries = (json: Json | undefined): [string, Json][] =>
 const numbers = (json: Json | undefined): Amounts =>
   Object.fromEntries(entries(json).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
 
-/** Puts together the answers of `/api/v0/nodes?detail=1` and `/api/cluster_status`, the latter undefined where it failed. */
+/**
+ * Puts together the answers of `/api/v0/nodes?detail=1` and `/api/cluster_status`, the latter undefined where it
+ * failed.
+ */
 export function clusterFromWire(nodesAnswer: unknown, statusAnswer: unknown): ClusterResources {
   const report = at(statusAnswer as Json | undefined, "data", "clusterStatus", "loadMetricsReport");
   const listed = list(at(nodesAnswer as Json, "data", "result", "result"));

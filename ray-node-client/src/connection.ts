@@ -21,7 +21,9 @@ export interface ConnectionOptions {
   proxy?: string | false;
   /** How long one request may take, in ms; uploads get at least 120,000. Default 30,000. */
   timeoutMs?: number;
-  /** How long a call is repeated while the server cannot be reached or says "not now", in ms. Default 30,000; 0: never. */
+  /**
+   * How long a call is repeated while the server cannot be reached or says "not now", in ms. Default 30,000; 0: never.
+   */
   retryForMs?: number;
 }
 
@@ -34,7 +36,9 @@ export interface Call {
   bytes?: Uint8Array;
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
-  /** A plain 500 is an answer. Else it is asked again a few times: the dashboard's part for jobs may be starting anew. */
+  /**
+   * A plain 500 is an answer. Else it is asked again a few times: the dashboard's part for jobs may be starting anew.
+   */
   isPlain500Final?: boolean;
   /** Called before each repetition, with the failure that led to it. */
   onRetry?: (error: RayError) => void;
@@ -95,7 +99,9 @@ export class Connection {
     }
   }
 
-  /** The body of a good answer as it comes, for as long as it comes. Not repeated. Throws the signal's reason on abort. */
+  /**
+   * The body of a good answer as it comes, for as long as it comes. Not repeated. Throws the signal's reason on abort.
+   */
   stream(path: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<Uint8Array> {
     return this.#following(path, signal, bodyOf);
   }

@@ -35,7 +35,9 @@ function ruleOf(line: string): Rule | undefined {
   return { excludes, matches: (path) => fits(parts, path, excludes) };
 }
 
-/** Whether the parts, from the first on, fit the whole path; where `deep`, a name also stands for all that is below it. */
+/**
+ * Whether the parts, from the first on, fit the whole path; where `deep`, a name also stands for all that is below it.
+ */
 function fits(parts: readonly Part[], path: readonly string[], deep: boolean): boolean {
   const [part, ...rest] = parts;
   const [name, ...below] = path;

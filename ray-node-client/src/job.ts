@@ -83,9 +83,9 @@ export function jobFromWire(wire: Readonly<Record<string, unknown>>): JobInfo {
 }
 
 /**
- * The error that a FAILED job stands for, by whose fault it is; undefined for every other status. The kinds: `user` where
- * the entrypoint ended by itself with a code or a signal, `setup` where its environment could not be made, `timeout`
- * where what it asked for never came free, `infrastructure` for the rest.
+ * The error that a FAILED job stands for, by whose fault it is; undefined for every other status. The kinds: `user`
+ * where the entrypoint ended by itself with a code or a signal, `setup` where its environment could not be made,
+ * `timeout` where what it asked for never came free, `infrastructure` for the rest.
  */
 export function failureOf(job: JobInfo): RayError | undefined {
   if (job.status !== "FAILED") return undefined;

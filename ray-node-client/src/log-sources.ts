@@ -10,11 +10,17 @@ export type LogSource = (
   signal: AbortSignal,
 ) => AsyncGenerator<string>;
 
-/** Through the documented WebSocket: every Ray has it, but it stops for good at bytes that are no UTF-8 and at very long lines. */
+/**
+ * Through the documented WebSocket: every Ray has it, but it stops for good at bytes that are no UTF-8 and at very long
+ * lines.
+ */
 export const socketLog: LogSource = (connection, _job, id, signal) =>
   untilAborted(connection.messages(`/api/jobs/${encodeURIComponent(id)}/logs/tail`, signal), signal);
 
-/** Through the State API: faster, and any bytes pass (those that are no UTF-8 as U+FFFD); Ray promises no stability of it. */
+/**
+ * Through the State API: faster, and any bytes pass (those that are no UTF-8 as U+FFFD); Ray promises no stability of
+ * it.
+ */
 export const streamLog: LogSource = (connection, job, id, signal) =>
   untilAborted(decoded(connection.stream(`${logPath("stream", job, id)}&interval=0.1`, signal)), signal);
 

@@ -19,7 +19,10 @@ export interface Package {
 export interface PackageOptions {
   /** Patterns of .gitignore, relative to the folder. */
   excludes?: readonly string[];
-  /** Leaves out `.git`, `.venv`, `venv` and `__pycache__` (or what RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES lists). Default true. */
+  /**
+   * Leaves out `.git`, `.venv`, `venv` and `__pycache__` (or what RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES lists).
+   * Default true.
+   */
   defaultExcludes?: boolean;
   /** Heeds .gitignore files at every level. Default true, unless RAY_RUNTIME_ENV_IGNORE_GITIGNORE is 1. */
   gitignore?: boolean;
@@ -72,7 +75,9 @@ export async function packFolder(folder: string, options: PackageOptions = {}): 
   }
 }
 
-/** Packs files that are given by their contents. Paths have `/` and stay below the package; throws `INVALID_PACKAGE`. */
+/**
+ * Packs files that are given by their contents. Paths have `/` and stay below the package; throws `INVALID_PACKAGE`.
+ */
 export async function packFiles(files: Readonly<Record<string, string | Uint8Array>>): Promise<Package> {
   for (const path of Object.keys(files)) {
     if (/^\/|\\|(^|\/)\.{0,2}(\/|$)/.test(path)) throw invalid(`${JSON.stringify(path)} is no path below the package`);

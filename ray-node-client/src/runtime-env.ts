@@ -19,9 +19,14 @@ export interface UvOptions {
   uv_pip_install_options?: string[];
 }
 
-/** What a job finds around it. The keys are Ray's own, as its documentation has them; at most one of pip, uv and conda. */
+/**
+ * What a job finds around it. The keys are Ray's own, as its documentation has them; at most one of pip, uv and conda.
+ */
 export interface RuntimeEnv {
-  /** A folder or archive here, which is packed and uploaded; or a URI that ends in .zip, .tar.gz, .tgz or .tar.xz; or `local:///folder`. */
+  /**
+   * A folder or archive here, which is packed and uploaded; or a URI that ends in .zip, .tar.gz, .tgz or .tar.xz; or
+   * `local:///folder`.
+   */
   working_dir?: string;
   /** Folders, .py files or wheels here, or URIs. */
   py_modules?: string[];

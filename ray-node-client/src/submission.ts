@@ -6,14 +6,20 @@ import type { RuntimeEnv } from "./runtime-env.ts";
 export interface JobSubmission {
   /** A line for `/bin/sh -c`: quote its arguments, and begin it with `exec` where the exit code or signals matter. */
   entrypoint: string;
-  /** Letters, digits, `.`, `_`, `-`, at most 128, beginning with a letter or digit. Default: a random one. Never use one again. */
+  /**
+   * Letters, digits, `.`, `_`, `-`, at most 128, beginning with a letter or digit. Default: a random one. Never use one
+   * again.
+   */
   submissionId?: string;
   runtimeEnv?: RuntimeEnv;
   /** Strings that are kept with the job; `job_name` is shown in the dashboard. */
   metadata?: Record<string, string>;
   /** CPUs that are held for the entrypoint, beside what its own tasks and actors ask for. */
   entrypointNumCpus?: number;
-  /** GPUs that are held for the entrypoint: a fraction below 1, or a whole number. Without it the entrypoint may see them all. */
+  /**
+   * GPUs that are held for the entrypoint: a fraction below 1, or a whole number. Without it the entrypoint may see
+   * them all.
+   */
   entrypointNumGpus?: number;
   /** Memory that is counted for the entrypoint, in bytes. It is no limit. */
   entrypointMemory?: number;

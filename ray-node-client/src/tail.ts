@@ -14,16 +14,20 @@ export interface TailOptions {
   prefer?: "socket" | "stream";
 }
 
-/** How often the job is looked at while its log is followed, in ms. A socket is closed at the job's end; a stream is not. */
+/**
+ * How often the job is looked at while its log is followed, in ms. A socket is closed at the job's end; a stream is
+ * not.
+ */
 const lookEveryMs = { socket: 10_000, stream: 1000 };
 
 /** Looks at the job, with everything that a call does about passing failures. */
 type Look = (signal?: AbortSignal) => Promise<JobInfo>;
 
 /**
- * The log of a job from its first character to its last. A server's "normal" end says nothing: connections also end so for
- * bytes that are no UTF-8, for very long lines and when the dashboard dies. So after every end the job is looked at; while
- * it is not over, the log is followed anew behind the characters that were given, and when it is, the rest is fetched.
+ * The log of a job from its first character to its last. A server's "normal" end says nothing: connections also end so
+ * for bytes that are no UTF-8, for very long lines and when the dashboard dies. So after every end the job is looked
+ * at; while it is not over, the log is followed anew behind the characters that were given, and when it is, the rest is
+ * fetched.
  */
 export async function* tail(
   connection: Connection,
@@ -57,7 +61,9 @@ export async function* tail(
     await sleep(Math.min(50 * 2 ** fruitless, 2000), signal);
   }
 
-  /** One connection: what comes after the first `skip` characters. Ends without an error where another may do better. */
+  /**
+   * One connection: what comes after the first `skip` characters. Ends without an error where another may do better.
+   */
   async function* newText(skip: number, by: "socket" | "stream"): AsyncGenerator<string> {
     const ended = new AbortController();
     const either = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;

@@ -26,8 +26,8 @@ export interface WorkerNode {
 }
 
 /**
- * A real Ray head on loopback, with its own ports, folder and home. Everything that it starts, drivers of jobs included,
- * is marked, and is ended by its mark: nothing else on the machine is touched.
+ * A real Ray head on loopback, with its own ports, folder and home. Everything that it starts, drivers of jobs
+ * included, is marked, and is ended by its mark: nothing else on the machine is touched.
  */
 export class RayHead {
   /** The dashboard's address, for a client. It stays the same over a restart. */
@@ -178,8 +178,8 @@ async function run(
 }
 
 /**
- * Ports that were free a moment ago, one per name: above those of Ray's workers, and below those that the system gives to
- * whoever asks for any.
+ * Ports that were free a moment ago, one per name: above those of Ray's workers, and below those that the system gives
+ * to whoever asks for any.
  */
 async function freePorts(names: readonly string[]): Promise<Record<string, number>> {
   const ports: Record<string, number> = {};

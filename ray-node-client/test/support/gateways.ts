@@ -13,7 +13,9 @@ export interface Gateway {
 
 const certificateFolder = new URL("tls/", import.meta.url);
 
-/** The certificate of `tlsGateway`, signed by itself: made for these tests, for localhost, and worth nothing elsewhere. */
+/**
+ * The certificate of `tlsGateway`, signed by itself: made for these tests, for localhost, and worth nothing elsewhere.
+ */
 export const certificate = readFileSync(new URL("cert.pem", certificateFolder), "utf8");
 
 /** A proxy that opens tunnels (CONNECT), as undici asks for them. With `credentials`, only for those who give them. */

@@ -20,8 +20,8 @@ export interface StandInOptions {
 }
 
 /**
- * A small server that answers as a Ray dashboard does where that is surprising, and runs entrypoints as processes of this
- * machine. The numbers of its comments are those of the contract tests.
+ * A small server that answers as a Ray dashboard does where that is surprising, and runs entrypoints as processes of
+ * this machine. The numbers of its comments are those of the contract tests.
  */
 export class StandIn {
   readonly jobs: StandInJobs;
