@@ -29,10 +29,14 @@ const opened = async (gateway: Promise<Gateway>): Promise<Gateway> => {
 async function roundTrip(address: string, options: ConnectionOptions): Promise<void> {
   await using client = new JobSubmissionClient(address, { token, retryForMs: 0, ...options });
   for (const prefer of ["socket", "stream"] as const) {
-    const id = await client.submitJob({ entrypoint: "echo through; sleep 0.3" });
+    const id = await client.submitJob({ entrypoint: "echo through; exec sleep 60" });
     let text = "";
-    for await (const piece of client.tailJobLogs(id, { prefer })) text += piece;
+    for await (const piece of client.tailJobLogs(id, { prefer })) {
+      text += piece;
+      if (text.includes("through\n")) break; // while the job runs, so that it came by the connection that is meant
+    }
     expect(text).toMatch(/^through$/m);
+    await client.stopJob(id);
   }
 }
 
