@@ -50,6 +50,21 @@ module.exports = {
       { pathNot: ["^presets/", "^plugins/mechanisms/", "^plugins/[^/]+/index\\.ts$", "^core/index\\.ts$"] },
     ),
     rule(
+      "ray-node-client-stands-alone",
+      "a package for its own sake: it knows nothing of bilevel",
+      { path: "^ray-node-client/" },
+      {
+        pathNot: ["^ray-node-client/", "node_modules/(fflate|undici|vitest|fast-check)/"],
+        dependencyTypesNot: ["core"],
+      },
+    ),
+    rule(
+      "one-user-of-ray-node-client",
+      "everything about Ray lies in one plugin",
+      { path: "^(core|kit|plugins|presets|cli)/", pathNot: "^plugins/evaluate-ray/" },
+      { path: "^(ray-node-client|node_modules/ray-node-client)/" },
+    ),
+    rule(
       "cli-sees-no-insides",
       "",
       { path: "^cli/" },
@@ -60,6 +75,6 @@ module.exports = {
     doNotFollow: { path: "node_modules" },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: false,
-    exclude: { path: "^(dist|\\.bilevel)/" },
+    exclude: { path: "^((ray-node-client/)?dist|\\.bilevel)/" },
   },
 };

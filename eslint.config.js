@@ -1,7 +1,18 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules", "dist", ".bilevel", "**/*.as.ts", "**/*.cjs", "cli/bilevel.js", "eslint.config.js"] },
+  {
+    ignores: [
+      "node_modules",
+      "**/dist",
+      ".cache",
+      ".bilevel",
+      "**/*.as.ts",
+      "**/*.cjs",
+      "cli/bilevel.js",
+      "eslint.config.js",
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -8,6 +8,7 @@ const alias = [
   { find: /^bilevel\/kit$/, replacement: at("./kit/index.ts") },
   { find: /^bilevel\/mechanisms\/(.*)$/, replacement: at("./plugins/mechanisms/$1.ts") },
   { find: /^bilevel\/presets\/(.*)$/, replacement: at("./presets/$1.ts") },
+  { find: /^ray-node-client$/, replacement: at("./ray-node-client/src/index.ts") },
 ];
 
 const shared = { resolve: { alias } };
@@ -20,12 +21,23 @@ export default defineConfig({
         test: {
           name: "quick",
           setupFiles: ["test/support/properties.ts"],
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/full/**"],
+          include: ["test/**/*.test.ts", "ray-node-client/test/**/*.test.ts"],
+          exclude: ["test/full/**", "test/ray/**", "ray-node-client/test/ray/**"],
           testTimeout: 60_000,
         },
       },
       { ...shared, test: { name: "full", include: ["test/full/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        ...shared,
+        test: {
+          name: "ray",
+          include: ["ray-node-client/test/ray/**/*.test.ts", "test/ray/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false, // a head takes some 20 processes
+          sequence: { groupOrder: 1 }, // after all else, which would slow the start of jobs
+        },
+      },
     ],
   },
 });

@@ -5,7 +5,7 @@ const checks: Readonly<Record<string, readonly string[]>> = {
   types: ["tsc", "--noEmit", "-p", "."],
   format: ["prettier", "--check", "."],
   lint: ["eslint", "."],
-  imports: ["depcruise", "--output-type", "err", "core", "kit", "plugins", "presets", "cli"],
+  imports: ["depcruise", "--output-type", "err", "core", "kit", "plugins", "presets", "cli", "ray-node-client"],
   "unused code": ["knip"],
   "affected tests": ["vitest", "run", "--project", "quick", "--changed", "--passWithNoTests"],
 };

@@ -1,0 +1,226 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { JobSubmissionClient, newSubmissionId, packFiles, type JobInfo } from "ray-node-client";
+import { StandIn, type StandInOptions } from "./support/stand-in.ts";
+
+/** What goes wrong between a client and its head, one fault at a time, against the stand-in. */
+const opened: (() => Promise<void>)[] = [];
+const start = async (options: StandInOptions = {}): Promise<{ standIn: StandIn; client: JobSubmissionClient }> => {
+  const standIn = await StandIn.start(options);
+  const client = new JobSubmissionClient(standIn.address, { proxy: false, timeoutMs: 2000 });
+  opened.push(
+    () => client.close(),
+    () => standIn.stop(),
+  );
+  return { standIn, client };
+};
+
+afterEach(async () => {
+  for (const close of opened.splice(0)) await close();
+});
+
+const submits = (standIn: StandIn): number =>
+  standIn.requests.filter((request) => request === "POST /api/jobs/").length;
+const isRunning = { until: ({ status }: JobInfo) => status === "RUNNING" };
+
+describe("a submission", () => {
+  it.each(["lose", "refuse"] as const)("rj_2_2 is made once when the connection breaks (%s)", async (fault) => {
+    const { standIn, client } = await start();
+    standIn.faults.push({ method: "POST", path: /jobs/, do: fault });
+    const id = await client.submitJob({ entrypoint: "true" });
+    expect(submits(standIn)).toBe(2);
+    expect((await client.listJobs()).map((job) => job.submissionId)).toEqual([id]);
+  });
+
+  it.each([429, 502, 503, 504, 500])("rj_2_10 is sent again after a passing answer (%i)", async (status) => {
+    const { standIn, client } = await start();
+    const text =
+      status === 500 ? "No available agent to submit job, please try again later." : "<html>bad gateway</html>";
+    standIn.faults.push({ method: "POST", path: /jobs/, do: { status, text } });
+    await client.submitJob({ entrypoint: "true" });
+    expect((await client.listJobs()).length).toBe(1);
+  });
+
+  it("rj_5_9 is sent again when there was no answer in time", async () => {
+    const { standIn, client } = await start();
+    standIn.faults.push({ method: "POST", path: /jobs/, do: "hang" });
+    await client.submitJob({ entrypoint: "true" });
+    expect(submits(standIn)).toBe(2);
+  });
+
+  it("rj_2_2 does not take another's job for its own after a broken connection", async () => {
+    const { standIn, client } = await start();
+    const submissionId = newSubmissionId();
+    await client.submitJob({ entrypoint: "echo theirs", submissionId });
+    standIn.faults.push({ method: "POST", path: /jobs/, do: "refuse" });
+    const submitting = client.submitJob({ entrypoint: "echo ours", submissionId });
+    await expect(submitting).rejects.toMatchObject({ code: "DUPLICATE_ID", submissionId });
+  });
+
+  it("rj_5_6 is not repeated for ever after an answer that stays", async () => {
+    const { standIn, client } = await start();
+    const text = "500 Internal Server Error\n\nServer got itself in trouble";
+    for (let time = 0; time < 20; time++)
+      standIn.faults.push({ method: "POST", path: /jobs/, do: { status: 500, text } });
+    const submitting = client.submitJob({ entrypoint: "true" });
+    await expect(submitting).rejects.toMatchObject({ kind: "infrastructure", code: "SERVER_ERROR", status: 500 });
+    expect(submits(standIn)).toBe(5);
+  });
+
+  it("rj_5_9 that cannot be settled says so, with its id", async () => {
+    const { standIn } = await start();
+    await using client = new JobSubmissionClient(standIn.address, { proxy: false, timeoutMs: 100, retryForMs: 0 });
+    standIn.faults.push({ method: "POST", path: /jobs/, do: "hang" });
+    await expect(client.submitJob({ entrypoint: "true", submissionId: "mine" })).rejects.toMatchObject({
+      ...{ kind: "timeout", code: "REQUEST_TIMEOUT", submissionId: "mine" },
+    });
+  });
+
+  it("ends with its signal's own reason", async () => {
+    const { standIn, client } = await start();
+    standIn.faults.push({ method: "POST", path: /jobs/, do: "hang" });
+    const given = new AbortController();
+    const submitting = client.submitJob({ entrypoint: "true" }, { signal: given.signal });
+    given.abort(new Error("not wanted any more"));
+    await expect(submitting).rejects.toThrow("not wanted any more");
+  });
+
+  it("rj_3_7 sends a package once, and again when the cluster has forgotten it", async () => {
+    const { standIn, client } = await start();
+    const pack = await packFiles({ "a.txt": "a" });
+    const puts = (): number => standIn.requests.filter((request) => request.startsWith("PUT")).length;
+    await client.uploadPackage(pack);
+    await client.uploadPackage(pack);
+    expect(puts()).toBe(1);
+    standIn.packages.clear();
+    await client.uploadPackage(pack);
+    expect(puts()).toBe(2);
+  });
+});
+
+describe("other calls", () => {
+  it("rj_2_10 wait for a head that is just starting", async () => {
+    const { standIn, client } = await start();
+    const port = Number(new URL(standIn.address).port);
+    await standIn.vanish();
+    const asking = client.getVersion();
+    setTimeout(() => void standIn.listen(port), 300);
+    expect((await asking).rayVersion).toBe("2.60.0");
+  });
+
+  it("rj_1_7 take a job for deleted when the answer was lost", async () => {
+    const { standIn, client } = await start();
+    const id = await client.submitJob({ entrypoint: "true" });
+    await client.waitForJob(id);
+    standIn.faults.push({ method: "DELETE", path: /jobs/, do: "lose" });
+    await client.deleteJob(id);
+    expect(await client.listJobs()).toEqual([]);
+  });
+
+  it("rj_2_10 outlast a dashboard whose part for jobs starts anew", async () => {
+    const { standIn, client } = await start();
+    const id = await client.submitJob({ entrypoint: "true" });
+    for (let time = 0; time < 3; time++) {
+      standIn.faults.push({ method: "GET", path: /jobs/, do: { status: 500, text: "Traceback …" } });
+    }
+    expect((await client.getJobInfo(id)).submissionId).toBe(id);
+  });
+
+  it("rj_2_9 say that a job is lost which the cluster had and no longer knows", async () => {
+    const { standIn, client } = await start();
+    const { sessionName } = await client.getVersion();
+    const id = await client.submitJob({ entrypoint: "exec sleep 60" });
+    await client.waitForJob(id, isRunning);
+    const waiting = client.waitForJob(id, { pollMs: 50 });
+    setTimeout(() => standIn.forget(), 200);
+    await expect(waiting).rejects.toMatchObject({
+      kind: "infrastructure",
+      code: "JOB_LOST",
+      job: { status: "RUNNING" },
+    });
+    expect((await client.getVersion()).sessionName).not.toBe(sessionName);
+  });
+
+  it("rj_5_6 say that an address is no Ray dashboard's", async () => {
+    const { standIn, client } = await start();
+    const page = { status: 200, text: "<html>log in</html>" };
+    standIn.faults.push({ method: "GET", path: /version/, do: page });
+    await expect(client.getVersion()).rejects.toMatchObject({ kind: "refused", code: "NOT_RAY" });
+    const headers = { location: "https://elsewhere.example/" };
+    standIn.faults.push({ method: "GET", path: /version/, do: { status: 302, text: "", headers } });
+    await expect(client.getVersion()).rejects.toThrow("https://elsewhere.example/");
+  });
+
+  it("rj_1_12 reject ids of jobs that were never there, with the path kept as it is", async () => {
+    const { standIn, client } = await start();
+    await expect(client.getJobInfo("../a b")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(standIn.requests.at(-1)).toBe("GET /api/jobs/..%2Fa%20b");
+    await client.listJobs();
+    expect(standIn.requests.at(-1)).toBe("GET /api/jobs/");
+  });
+});
+
+describe("a tail", () => {
+  const script =
+    "for i in $(seq 60); do echo line $i; done; sleep 0.5; for i in $(seq 60); do echo more $i; done; sleep 0.5";
+  const textOf = async (log: AsyncIterable<string>): Promise<string> => {
+    let text = "";
+    for await (const piece of log) text += piece;
+    return text;
+  };
+
+  it.each(["socket", "stream"] as const)(
+    "rj_1_15 goes on behind what it gave, however often it is cut off (%s)",
+    async (prefer) => {
+      const { standIn, client } = await start();
+      standIn.logs.framesPerTail = 4;
+      const id = await client.submitJob({ entrypoint: script });
+      expect(await textOf(client.tailJobLogs(id, { prefer }))).toBe(await client.getJobLogs(id));
+    },
+  );
+
+  it("rj_1_15 goes on by sockets alone where the State API is missing", async () => {
+    const { standIn, client } = await start();
+    standIn.logs.hasStateApi = false;
+    const id = await client.submitJob({ entrypoint: script });
+    expect(await textOf(client.tailJobLogs(id, { prefer: "stream" }))).toBe(await client.getJobLogs(id));
+  });
+
+  it("rj_1_16 says that a log is unreadable where no way leads past its bytes", async () => {
+    const { standIn, client } = await start();
+    standIn.logs.hasStateApi = false;
+    const id = await client.submitJob({ entrypoint: "printf 'good\\n\\377'" });
+    await client.waitForJob(id);
+    await expect(client.getJobLogs(id)).rejects.toMatchObject({ kind: "infrastructure", code: "LOG_UNREADABLE" });
+    await expect(textOf(client.tailJobLogs(id))).rejects.toMatchObject({ code: "LOG_UNREADABLE" });
+  });
+
+  it.each(["socket", "stream"] as const)("rj_1_15 lasts over a dashboard that goes and comes (%s)", async (prefer) => {
+    const { standIn, client } = await start();
+    const port = Number(new URL(standIn.address).port);
+    const id = await client.submitJob({ entrypoint: script });
+    let text = "";
+    let isGone = false;
+    for await (const piece of client.tailJobLogs(id, { prefer })) {
+      text += piece;
+      if (isGone) continue;
+      isGone = true;
+      await standIn.vanish();
+      setTimeout(() => void standIn.listen(port), 300);
+    }
+    expect(text).toBe(await client.getJobLogs(id));
+  });
+
+  it("rj_2_9 ends with JOB_LOST when its head was started anew", async () => {
+    const { standIn, client } = await start();
+    const id = await client.submitJob({ entrypoint: "echo one; exec sleep 60" });
+    const follow = async (): Promise<void> => {
+      for await (const piece of client.tailJobLogs(id)) {
+        if (!piece.includes("one\n")) continue;
+        standIn.forget();
+        await standIn.vanish();
+        await standIn.listen(Number(new URL(standIn.address).port));
+      }
+    };
+    await expect(follow()).rejects.toMatchObject({ code: "JOB_LOST" });
+  });
+});
