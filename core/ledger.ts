@@ -163,7 +163,7 @@ export class Ledger<C = unknown> {
       },
       pending: [...this.#pending.values()],
       budget: { trials: this.budget.limits.trials ?? Infinity, used: this.budget.used("trials") },
-      inForce: this.mechanisms,
+      inForce: this.mechanisms.filter((name) => !this.struck.has(name)),
       catalogue: setup.catalogue,
       struck: [...this.struck],
       space: setup.space,
@@ -191,6 +191,13 @@ export class Ledger<C = unknown> {
         const points = this.progress.get(fact.trial as number) ?? [];
         this.progress.set(fact.trial as number, points);
         points.push({ step: fact.step as number, value: fact.value as number });
+        return;
+      }
+      case "touch": {
+        const trial = this.#pending.get(fact.trial as number);
+        const touches = fact.touches as Trial["touches"];
+        if (trial) this.#pending.set(trial.id, deepFreeze({ ...trial, touches: [...trial.touches, ...touches] }));
+        this.#view = undefined;
         return;
       }
       case "outcome":
@@ -275,6 +282,9 @@ export class Ledger<C = unknown> {
     if (outcome.status === "lost" || outcome.status === "cancelled") {
       this.handles.delete(id); // what it stood for is gone: the trial is owed again from its start
       this.progress.delete(id);
+      const touches = trial.touches.filter(({ hook }) => hook !== "progress");
+      this.#pending.set(id, deepFreeze({ ...trial, touches }));
+      this.#view = undefined;
       return;
     }
     this.#pending.set(id, deepFreeze({ ...trial, outcome }));

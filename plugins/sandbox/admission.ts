@@ -1,5 +1,6 @@
 import type { Generated, Objective, Space, TaskChange, View } from "../../core/index.ts";
 import { isObject } from "../../core/index.ts";
+import { rehearsedConduct } from "./conduct.ts";
 import { GuestFailure, Machine } from "./machine.ts";
 import { rehearse, type Rehearsal } from "./rehearsal.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -19,12 +20,6 @@ export interface Admission {
   /** Turns of this run and of made-up searches in which it did something, of those it was asked in. */
   acted: { own: [number, number]; shipped: [number, number] };
 }
-
-/** A mechanism that refuses a larger share of the drafts leaves the search to the fallback. */
-const mostRefused = 0.8;
-/** Of the points that it makes itself so many may be known ones. */
-const mostStale = 0.5;
-const leastMade = 5;
 
 /** Checks a generated file from its characters to its effect on a search. Costs no trial and no call of a model. */
 export async function admit(
@@ -64,7 +59,7 @@ export async function admit(
     const again = await repeated(sandbox, source, { ...trace, advance: undefined }, first);
     if (again) return refused([again]);
   }
-  const told = conduct(seen.map(([, rehearsal]) => rehearsal));
+  const told = rehearsedConduct(seen.map(([, rehearsal]) => rehearsal));
   if (told) return refused([told]);
   const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [
     rehearsals.reduce((total, { acted }) => total + acted, 0),
@@ -81,14 +76,15 @@ export async function admit(
         : spoke
           ? "spoken"
           : undefined;
-  if (!standing)
-    return refused([
-      {
-        check: "live",
-        message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft`,
-      },
-    ]);
+  if (!standing) return refused([{ check: "live", message: inertText(found.acted, all) }]);
   return { ...found, standing, passed: checks };
+}
+
+function inertText({ own, shipped }: Admission["acted"], all: readonly Rehearsal[]): string {
+  const turns = `in ${own[1] + shipped[1]} turns, ${own[1]} of them of this run`;
+  return all.some(({ stopped, repeated, overruled }) => stopped + repeated + overruled > 0)
+    ? `it judged or stopped trials and changed no draft ${turns}: no pair can tell what that is worth`
+    : `it changed nothing ${turns}: no value, no refusal, no word; what it computes must reach the draft`;
 }
 
 type Described = Pick<Admission, "name" | "taps" | "options">;
@@ -156,21 +152,4 @@ async function repeated(
       message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect`,
     }
   );
-}
-
-/** What a mechanism must not do all the time. */
-function conduct(all: readonly Rehearsal[]): Problem | undefined {
-  const total = (key: "refused" | "turns" | "made" | "stale"): number => all.reduce((sum, one) => sum + one[key], 0);
-  const [refused, turns, made, stale] = [total("refused"), total("turns"), total("made"), total("stale")];
-  if (refused > mostRefused * turns)
-    return {
-      check: "contract",
-      message: `it refused ${refused} of ${turns} drafts: what refuses nearly everything leaves the search to chance`,
-    };
-  if (made >= leastMade && stale > mostStale * made)
-    return {
-      check: "contract",
-      message: `${stale} of the ${made} points that it made had been tried before: a known point teaches nothing`,
-    };
-  return undefined;
 }

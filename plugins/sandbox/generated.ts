@@ -1,5 +1,6 @@
 import type { Draft, Generated, Plugin, TaskChange, Turn, Values, Verdict, View } from "../../core/index.ts";
 import { digest, FinalStrike, isObject } from "../../core/index.ts";
+import { conductProblem } from "./conduct.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
 import type { Head, Message, TapName } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -52,13 +53,14 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
           });
           const request = { mechanism: name, tap, draws, draft: digest(JSON.stringify(draft)) };
           const allowance = stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine;
-          const answer = await recorded(turn, request, () => ask(state.value, message, turn.view, allowance));
+          const answer = await recorded(turn, request, () => ask(name, state.value, message, turn.view, allowance));
           return answer === undefined ? undefined : draftOf(answer, draft, name);
         });
       }
       if (taps.includes("progress"))
         arm.progress(async (trial, progress, view: View) => {
           const answer = await ask(
+            name,
             state.value,
             (head) => ({ do: "progress", head, trial, progress }),
             view,
@@ -70,21 +72,29 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
         });
       if (taps.includes("select"))
         arm.select(async (verdict, trial, judging) => {
+          if (trial.confirms) return undefined; // the end of a run is not the search's to judge
           const request = { mechanism: name, tap: "select", verdict: digest(JSON.stringify(verdict)) };
           const message = (head: Partial<Head>): Message => ({ do: "select", head, trial, verdict });
-          const answer = await recorded(judging, request, () => ask(state.value, message, judging, allowed.decide));
-          return answer === undefined ? undefined : verdictOf(answer, verdict);
+          const answer = await recorded(judging, request, () =>
+            ask(name, state.value, message, judging, allowed.decide),
+          );
+          const decided = answer === undefined ? undefined : verdictOf(answer, verdict);
+          // else one trial could be measured for ever
+          return decided?.decision === "repeat" && trial.repeatOf !== undefined ? undefined : decided;
         });
     },
   };
 }
 
 async function ask(
+  name: string,
   machine: Machine,
   message: (head: Partial<Head>) => Message,
   view: View,
   allowance: Allowance,
 ): Promise<unknown> {
+  const problem = conductProblem(name, view);
+  if (problem !== undefined) throw new FinalStrike(problem);
   try {
     return await machine.call(message, view, allowance);
   } catch (error) {
@@ -150,10 +160,16 @@ const isValue = (value: unknown): boolean =>
     ? value.length <= 64 && value.every(isValue)
     : ["number", "string", "boolean"].includes(typeof value);
 
+/**
+ * What a guest may decide: what the rule could not estimate (it was not
+ * measured, or broke a limit or the user's check) is never kept. @throws TypeError
+ */
 export function verdictOf(answer: unknown, verdict: Verdict): Verdict {
   if (!isObject(answer)) throw new TypeError(`a verdict was expected, not ${shown(answer)}`);
   const { decision, reason } = answer;
   if (decision !== "keep" && decision !== "discard" && decision !== "repeat")
     throw new TypeError(`a decision is keep, discard or repeat, not ${shown(decision)}`);
+  if (decision !== "discard" && decision !== verdict.decision && !verdict.estimate)
+    throw new TypeError(`${decision} was decided of a trial without an estimate: ${verdict.reason}`);
   return { ...verdict, decision, reason: typeof reason === "string" ? reason.slice(0, longestReason) : verdict.reason };
 }

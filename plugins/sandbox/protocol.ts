@@ -53,7 +53,6 @@ export type Message =
 export interface Described {
   name: string;
   kinds: readonly string[];
-  proposes: boolean;
   schema?: unknown;
   taps: readonly TapName[];
 }

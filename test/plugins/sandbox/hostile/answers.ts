@@ -31,6 +31,12 @@ export const answers: readonly Group[] = [
         refused: "limits",
         inside: fuel,
       },
+      {
+        name: "an error of thirty megabytes, thrown while loading",
+        code: loading("throw new Error('x'.repeat(30_000_000));"),
+        refused: "loads",
+        inside: /Error: x{100}/,
+      },
       { name: "null", code: refining("return null as never;"), refused: "contract" },
       { name: "a text", code: refining("return 'change it' as never;"), refused: "contract" },
       { name: "a function", code: refining("return (() => 1) as never;"), refused: "live" },
@@ -62,6 +68,20 @@ export const answers: readonly Group[] = [
       {
         name: "a parameter that is not there",
         code: refining("return { values: { ...draft.candidate.values, zz: 1 } };"),
+        refused: "contract",
+      },
+      {
+        name: "lists in lists",
+        code: refining(
+          "let x: unknown = 1; for (let n = 0; n < 2_000; n++) x = [x]; return { values: { a: x } } as never;",
+        ),
+        refused: "contract",
+      },
+      {
+        name: "five thousand words to the proposer",
+        code: `export default { name: "x", contract: 1, apply(taps: { propose(stage: string, tap: unknown): void }) {
+          taps.propose("BRIEF", (draft: object) => ({ ...draft, brief: Array.from({ length: 5000 }, () => ({ text: 7 })) }));
+        } };`,
         refused: "contract",
       },
       {
@@ -145,6 +165,34 @@ export const answers: readonly Group[] = [
         refused: "loads",
       },
       { name: "a default export that is no mechanism", code: "export default 42;", refused: "loads" },
+      {
+        name: "a plugin whose kinds are no list",
+        code: `export default { name: "x", contract: 1, kinds: 5, apply() {} };`,
+        refused: "loads",
+        inside: /kinds is a list/,
+      },
+      {
+        name: "a plugin that is a proxy with a name of a hundred thousand characters",
+        code: `export default new Proxy({ name: "x", contract: 1, apply() {} }, {
+          get: (target: Record<string, unknown>, key: string) => (key === "name" ? "a".repeat(100_000) : target[key]),
+        });`,
+        refused: "limits",
+        inside: /characters/,
+      },
+      {
+        name: "ten thousand taps with long names",
+        code: `export default { name: "x", contract: 1, apply(taps: { propose(stage: string, tap: unknown): void }) {
+          for (let n = 0; n < 10_000; n++) taps.propose("x".repeat(1000), () => undefined);
+        } };`,
+        refused: "limits",
+        inside: /characters/,
+      },
+      {
+        name: "options whose schema is a prototype",
+        code: `export default { name: "x", contract: 1, schema: JSON.parse('{"properties":{"__proto__":{"default":{"polluted":1}}}}'),
+          apply(taps: { propose(stage: string, tap: unknown): void }) { taps.propose("SHAPE", () => undefined); } };`,
+        refused: "live",
+      },
       { name: "a hostile name", code: loading("").replace(`"hostile"`, `"../../etc"`), refused: "contract" },
     ],
   ],
