@@ -59,10 +59,10 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
   const options = { ...given } as OuterLoopOptions & { every: number; probation: boolean; plugins: readonly Plugin[] };
   const changes = given.changes ?? "mechanisms";
   const propose = changes === "policy" ? policyChanges : mechanismChanges;
-  const [sandbox, types] = [new Sandbox(), new TypeCheck()];
+  const [sandbox, door, types] = [new Sandbox(), new Sandbox(), new TypeCheck()];
   const check = (code: string, target: View): Promise<Admission> => {
     const { space = { parameters: {} }, objective } = target;
-    return admit({ sandbox, types }, code, { space, objective, view: target as View<TaskChange> });
+    return admit({ sandbox: door, types }, code, { space, objective, view: target as View<TaskChange> });
   };
   return {
     name: given.name ?? (changes === "policy" ? "policy" : "research"),
@@ -90,6 +90,7 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
     generate: (name, source) => generated(sandbox, name, source),
     async close() {
       types.close();
+      await door.close();
       await sandbox.close();
     },
     apply(taps) {

@@ -21,23 +21,38 @@ export interface Admission {
   acted: { own: [number, number]; shipped: [number, number] };
 }
 
-/** Checks a generated file from its characters to its effect on a search. Costs no trial and no call of a model. */
+/** For all calls of all checks together. */
+const mostMs = 60_000;
+
+/**
+ * Checks a generated file from its characters to its effect on a search. Costs
+ * no trial and no call of a model. The sandbox is the checks' own: what hangs in
+ * it costs nothing that is in force.
+ */
 export async function admit(
   { sandbox, types }: { sandbox: Sandbox; types: TypeCheck },
   code: string,
-  { space, objective, view }: { space: Space; objective: Objective; view?: View<TaskChange> },
+  {
+    space,
+    objective,
+    view,
+    withinMs = mostMs,
+  }: { space: Space; objective: Objective; view?: View<TaskChange>; withinMs?: number },
 ): Promise<Admission> {
   const found: Admission = { name: "unnamed", passed: [], problems: [], acted: { own: [0, 0], shipped: [0, 0] } };
-  const refused = (problems: readonly Problem[]): Admission => {
-    const at = Math.min(...problems.map(({ check }) => checks.indexOf(check)));
-    return { ...found, passed: checks.slice(0, at), problems };
-  };
+  const passed: Check[] = [];
+  const refused = (problems: readonly Problem[]): Admission => ({ ...found, passed, problems });
   const form = scan(code);
   if (form.length > 0) return refused(form);
+  passed.push("size");
   const typed = await types.problems(code);
+  if (!typed.some(({ check }) => check === "imports")) passed.push("imports");
   if (typed.length > 0) return refused(typed);
+  passed.push("types");
+  sandbox.allow(withinMs);
   const described = await describe(sandbox, code, { space, objective });
   if ("check" in described) return refused([described]);
+  passed.push("loads");
   Object.assign(found, described);
   const source: Generated = {
     from: "code",
@@ -55,12 +70,14 @@ export async function admit(
     if (rehearsal.problem) return refused([rehearsal.problem]);
     seen.push([trace, rehearsal]);
   }
+  const told = rehearsedConduct(seen.map(([, rehearsal]) => rehearsal));
+  if (told) return refused([told]);
+  passed.push("contract");
   for (const [trace, first] of seen.slice(0, 2)) {
     const again = await repeated(sandbox, source, { ...trace, advance: undefined }, first);
     if (again) return refused([again]);
   }
-  const told = rehearsedConduct(seen.map(([, rehearsal]) => rehearsal));
-  if (told) return refused([told]);
+  passed.push("deterministic", "state", "limits");
   const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [
     rehearsals.reduce((total, { acted }) => total + acted, 0),
     rehearsals.reduce((total, { turns }) => total + turns, 0),
@@ -142,14 +159,16 @@ async function repeated(
   first: Rehearsal,
 ): Promise<Problem | undefined> {
   const differs = (other: Rehearsal) => [...other.answers].find(([turn, answer]) => first.answers.get(turn) !== answer);
-  const again = differs(await rehearse(sandbox, source, trace));
-  if (again)
-    return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${again[0]}` };
-  const sparse = differs(await rehearse(sandbox, source, trace, { sparsely: true }));
-  return (
-    sparse && {
+  const again = await rehearse(sandbox, source, trace);
+  const other = differs(again)?.[0];
+  if (other !== undefined)
+    return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${other}` };
+  const sparse = await rehearse(sandbox, source, trace, { sparsely: true });
+  const alone = differs(sparse)?.[0];
+  if (alone !== undefined)
+    return {
       check: "state",
-      message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect`,
-    }
-  );
+      message: `asked without the calls between, it answered otherwise at turn ${alone}: it keeps state outside reflect`,
+    };
+  return again.problem ?? sparse.problem;
 }
