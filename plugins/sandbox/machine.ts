@@ -1,6 +1,7 @@
 import type { Trial, View } from "../../core/index.ts";
 import { canonical } from "../../kit/index.ts";
 import type { Described, Head, Message, Start } from "./protocol.ts";
+import { headOf, textOf } from "./messages.ts";
 import { limits } from "./protocol.ts";
 import type { Answer, Sandbox } from "./sandbox.ts";
 import type { Job } from "./worker.ts";
@@ -86,8 +87,10 @@ export class Machine {
       await this.#catchUp();
       const jobs = messages.map((message) => ({
         ...allowance,
-        text: stringify(message(view ? this.#changes(view) : {})),
+        text: textOf(message(view ? this.#changes(view) : {})),
       }));
+      const long = jobs.find(({ text }) => text.length > limits.text);
+      if (long) throw new GuestFailure(tooLong(long.text), "asked", false);
       const answers = await this.#sandbox.run(this.#number, jobs);
       for (const { fuel } of answers) this.fuel += fuel;
       return answers.map((answer) => valueOf(answer, "asked", false));
@@ -102,7 +105,8 @@ export class Machine {
     const steps: { job: Omit<Job, "vm">; during: string; isNew: boolean }[] = [];
     if (!this.#sandbox.isAlive(this.#number)) {
       [this.#sent, this.#head] = [0, {}];
-      const start = stringify({ do: "start", start: this.#start });
+      const start = textOf({ do: "start", start: this.#start });
+      if (start.length > limits.text) throw new GuestFailure(tooLong(start), "loading it", true);
       for (const job of [{ load: this.#code }, { text: start }])
         steps.push({ job: { ...allowed.load, ...job }, during: "loading it", isNew: this.#folded === 0 });
     }
@@ -111,7 +115,7 @@ export class Machine {
       const isNew = this.#sent >= this.#folded;
       // what was folded once must fold again: where the count of ticks begins may differ by one
       const fuel = isNew ? allowed.fold.fuel : 2 * allowed.fold.fuel;
-      const job = { ...allowed.fold, fuel, text: foldText(trial, this.#changes(view)) };
+      const job = { ...allowed.fold, fuel, text: textOf({ do: "fold", trial, head: this.#changes(view) }) };
       steps.push({ job, during: `reflect on trial ${trial.id}`, isNew });
     }
     if (steps.length === 0) return;
@@ -139,38 +143,14 @@ export class Machine {
   }
 }
 
+const tooLong = ({ length }: string) => ({
+  failed: "size" as const,
+  reason: `what it would be told has ${length} characters; ${limits.text} are allowed`,
+  fuel: 0,
+});
+
 function valueOf(answer: Answer | undefined, during: string, isFinal: boolean): unknown {
   if (!answer) throw new GuestFailure({ failed: "gone", reason: "there was no answer", fuel: 0 }, during, false);
   if ("failed" in answer) throw new GuestFailure(answer, during, isFinal && answer.failed !== "gone");
   return (JSON.parse(answer.text) as { value?: unknown }).value;
 }
-
-const finite = (value: number | undefined): number | null =>
-  value === undefined || !Number.isFinite(value) ? null : value;
-
-const headOf = ({ policy, budget, inForce, pending, baseline, noiseFloor, incumbent }: View): Head => ({
-  policy,
-  budget: { trials: finite(budget.trials), used: budget.used },
-  inForce,
-  pending: pending.map(slim),
-  baseline: finite(baseline),
-  noiseFloor: finite(noiseFloor),
-  incumbent: incumbent
-    ? { id: incumbent.trial.id, value: finite(incumbent.value), se: finite(incumbent.se), repeats: incumbent.repeats }
-    : null,
-});
-
-/** A message holds 64 KB: of a trial with large edits or many metrics, what the search is about. */
-function foldText(trial: Trial, head: Partial<Head>): string {
-  const text = stringify({ do: "fold", trial, head });
-  return text.length <= limits.text ? text : stringify({ do: "fold", trial: slim(trial), head });
-}
-
-function slim(trial: Trial): Trial {
-  if (JSON.stringify(trial).length < limits.text / 8) return trial;
-  const { values } = trial.candidate as { values?: unknown };
-  const outcome = trial.outcome?.status === "measured" ? { ...trial.outcome, metrics: {} } : trial.outcome;
-  return { ...trial, candidate: { values }, touches: [], ...(outcome ? { outcome } : {}) };
-}
-
-const stringify = (message: Message): string => JSON.stringify(message);
