@@ -90,7 +90,10 @@ export class Machine {
         text: textOf(message(view ? this.#changes(view) : {})),
       }));
       const long = jobs.find(({ text }) => text.length > limits.text);
-      if (long) throw new GuestFailure(tooLong(long.text), "asked", false);
+      if (long) {
+        this.#head = {}; // nothing of it reached the guest
+        throw new GuestFailure(tooLong(long.text), "asked", false);
+      }
       const answers = await this.#sandbox.run(this.#number, jobs);
       for (const { fuel } of answers) this.fuel += fuel;
       return answers.map((answer) => valueOf(answer, "asked", false));

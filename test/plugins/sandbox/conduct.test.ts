@@ -103,6 +103,20 @@ describe("a mechanism that turns bad after it was let in", () => {
     expect(end.levels.get("inner")?.struck).toHaveLength(1);
   });
 
+  it("is out once it was built again from the trials and answered otherwise: it had kept state outside reflect", async () => {
+    const hidden = later(
+      `refine(_state, { candidate }, turn) {
+    if (turn.number > ${from}) calls.push(turn.number);
+    return turn.view.policy.frozen.includes("a") ? undefined : { values: { ...candidate.values, a: (calls.length % 100) / 100 + turn.random() / 200 } };
+  },`,
+    ).replace("export default", "const calls: number[] = [];\nexport default");
+    const { end, facts } = await run(config(hidden, { budget: { trials: 260 } }));
+    expect(strikesIn(facts)).toMatchObject([
+      { final: true, reason: expect.stringContaining("it keeps state outside reflect") as string },
+    ]);
+    expect(end.levels.get("inner")?.struck).toHaveLength(1);
+  });
+
   it("cannot keep what was not measured", async () => {
     const code = later(
       `${redraws}\n  select: (_state, verdict, trial) => trial.turn > ${from} ? { ...verdict, decision: "keep" } : undefined,`,
