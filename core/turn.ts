@@ -100,8 +100,10 @@ export async function planTurn<C>(
   }
 
   const firstWith = random() < 0.5;
-  const without = await attempt(context, off, view, parent);
-  const withIt = await attempt(context, on, view, parent);
+  // the side made first may use up what both would need (a model's budget): which one it is must be chance too
+  const first = await attempt(context, firstWith ? on : off, view, parent);
+  const second = await attempt(context, firstWith ? off : on, view, parent);
+  const [withIt, without] = firstWith ? [first, second] : [second, first];
   const copied = [...(without.candidate ? [] : ["without"]), ...(withIt.candidate ? [] : ["with"])];
   if (copied.length === 2) {
     const side = await fallBack(context, without, view, parent);
@@ -283,8 +285,11 @@ export function evidenceOf<C>(context: TurnContext<C>, turn: TurnState, seen: nu
   if (!tested || !probation || ledger.evidence.get(turn.tests)?.decision) return undefined;
   const pair = pairOf(ledger, turn);
   const pairs = pair ? [...tested.pairs, pair] : tested.pairs;
-  const isPolicy = (id: string) => !!ledger.changes.get(id)?.policy;
-  const kin = [...ledger.pairs.keys()].filter((id) => isPolicy(id) === isPolicy(probation.id));
+  const kindOf = (id: string) => {
+    const { policy, remove } = ledger.changes.get(id) ?? {};
+    return policy ? "policy" : remove === undefined ? "install" : "remove";
+  };
+  const kin = [...ledger.pairs.keys()].filter((id) => kindOf(id) === kindOf(probation.id));
   const place = kin.indexOf(probation.id) + 1;
   const evidence = context.judge(probation.level, { pairs, turns: tested.turns, place });
   return (

@@ -17,7 +17,7 @@ import { admit, generated, problemText, Sandbox, TypeCheck } from "../sandbox/in
 import { judge } from "./evidence.ts";
 import { writeMechanism } from "../author-llm/index.ts";
 import { askForPolicy } from "../policy-llm/index.ts";
-import { mechanismChanges } from "./mechanism-changes.ts";
+import { dueForReview, mechanismChanges } from "./mechanism-changes.ts";
 import { policyChanges, policyProblem } from "./policy-changes.ts";
 import { pickByBandit, type Proposal } from "./bandit.ts";
 
@@ -101,7 +101,8 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
           draft.candidate ||
           !target ||
           target.space === undefined ||
-          undecided(turn.view, target).length > 0
+          undecided(turn.view, target).length > 0 ||
+          (changes === "mechanisms" && dueForReview(target).length > 0)
         )
           return undefined;
         const ask = changes === "policy" ? askForPolicy : writeMechanism;
@@ -111,8 +112,9 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
         if (draft.candidate || !target) return undefined;
-        const open = undecided(turn.view, target);
-        const chosen = pickByBandit([...open, ...propose(target)], target.evidence, turn.random);
+        const due = changes === "mechanisms" && undecided(turn.view, target).length === 0 ? dueForReview(target) : [];
+        const open = due.length > 0 ? due : [...undecided(turn.view, target), ...propose(target)];
+        const chosen = pickByBandit(open, target.evidence, turn.random);
         if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
         return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
       });
