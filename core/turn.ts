@@ -100,10 +100,8 @@ export async function planTurn<C>(
   }
 
   const firstWith = random() < 0.5;
-  // the side made first may use up what both would need (a model's budget): which one it is must be chance too
-  const first = await attempt(context, firstWith ? on : off, view, parent);
-  const second = await attempt(context, firstWith ? off : on, view, parent);
-  const [withIt, without] = firstWith ? [first, second] : [second, first];
+  const without = await attempt(context, off, view, parent);
+  const withIt = await attempt(context, on, view, parent);
   const copied = [...(without.candidate ? [] : ["without"]), ...(withIt.candidate ? [] : ["with"])];
   if (copied.length === 2) {
     const side = await fallBack(context, without, view, parent);

@@ -184,28 +184,6 @@ describe("a change on probation", () => {
     expect(end.levels.get("inner")?.inForce).not.toContain("turning");
   });
 
-  it("draws by chance which side's draft is made first, so that neither has what runs out for itself", async () => {
-    const scarce: Plugin = {
-      name: "scarce",
-      contract: 1,
-      apply(taps) {
-        taps.propose("SOURCE", async (draft, turn: Turn<TaskChange>) => {
-          let isFirst = false;
-          await turn.once("scarce", turn.number, () => {
-            isFirst = true;
-            return Promise.resolve(1);
-          });
-          return { ...draft, by: isFirst ? "rich" : "poor", candidate: { values: step(turn) } };
-        });
-      },
-    };
-    const levels = [level({ defaults: { proposer: scarce, selector } }), research(10)];
-    const { facts } = await run({ levels, plugins: [placebo], budget: { trials: 80 } });
-    const rich = pairsOf(facts).map((pair) => pair.find(({ by }) => by === "rich")?.side);
-    expect(rich.filter((side) => side === "with").length).toBeGreaterThan(3);
-    expect(rich.filter((side) => side === "without").length).toBeGreaterThan(3);
-  });
-
   it("once kept shapes every later trial, and is named in it", async () => {
     const { end } = await run({ levels: [level(), research(4)], plugins: [bestOfTwo], budget: { trials: 100 } });
     const trials = [...(end.levels.get("inner")?.trials ?? [])];
