@@ -95,14 +95,14 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
 }
 
 /**
- * One turn between each power of two and the next, from 16 on: there a mechanism
- * is asked twice, the second time built again from the trials, as after a
- * resume. What it kept elsewhere shows, also where it behaved in its rehearsal;
- * all such turns together fold each trial twice.
+ * One turn between each power of two and the next, from 16 to 1,024: there a
+ * mechanism is asked twice, the second time built again from the trials, as
+ * after a resume. What it kept elsewhere shows, also where it behaved in its
+ * rehearsal; further on, building it again would cost more than a trial.
  */
 function isCheckpoint(name: string, turn: number): boolean {
   const power = 2 ** (31 - Math.clz32(turn));
-  return power >= 16 && turn === power + (hashOf("checkpoint", name, power) % power);
+  return power >= 16 && power < 1024 && turn === power + (hashOf("checkpoint", name, power) % power);
 }
 
 async function ask(
