@@ -3,7 +3,7 @@ import { digest, FinalStrike, isObject } from "../../core/index.ts";
 import { hashOf } from "../../kit/index.ts";
 import { conductProblem } from "./conduct.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
-import type { Head, Message, TapName } from "./protocol.ts";
+import { plainText, type Head, type Message, type TapName } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const stages = ["BRIEF", "TURN", "SOURCE", "SHAPE", "GUARD"] as const;
@@ -140,7 +140,7 @@ async function recorded(
   return answer;
 }
 
-const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+const shown = (value: unknown): string => plainText(JSON.stringify(value) ?? "nothing", 80);
 
 /** What a guest's draft may change of the one it was given: the values, a refusal, a word to who reads. @throws TypeError */
 export function draftOf(answer: unknown, draft: Draft<TaskChange>, name: string): Draft<TaskChange> {
@@ -148,18 +148,18 @@ export function draftOf(answer: unknown, draft: Draft<TaskChange>, name: string)
   const { candidate, refused, brief, hypothesis } = answer;
   if (refused !== undefined && draft.refused === undefined) {
     if (typeof refused !== "string") throw new TypeError(`a refusal is a text, not ${shown(refused)}`);
-    return { ...draft, refused: refused.slice(0, longestReason) };
+    return { ...draft, refused: plainText(refused, longestReason) };
   }
   const next = { ...draft };
   if (Array.isArray(brief) && brief.length > draft.brief.length) {
     const [said] = brief.slice(draft.brief.length) as { text?: unknown }[];
     if (typeof said?.text !== "string") throw new TypeError(`a brief is a text, not ${shown(said)}`);
-    next.brief = [...draft.brief, { from: name, text: said.text.slice(0, longestAdvice) }];
+    next.brief = [...draft.brief, { from: name, text: plainText(said.text, longestAdvice) }];
   }
   if (candidate === undefined) return next;
   if (!isObject(candidate)) throw new TypeError(`a candidate is { values }, not ${shown(candidate)}`);
   if (draft.candidate === undefined) next.by = name;
-  if (typeof hypothesis === "string") next.hypothesis = hypothesis.slice(0, longestReason);
+  if (typeof hypothesis === "string") next.hypothesis = plainText(hypothesis, longestReason);
   if (candidate.values !== undefined) next.candidate = { ...draft.candidate, values: valuesOf(candidate.values) };
   return next;
 }
@@ -169,7 +169,9 @@ function valuesOf(values: unknown): Values {
   for (const [key, value] of Object.entries(values)) {
     if (["__proto__", "constructor", "prototype"].includes(key)) throw new TypeError(`${key} is no parameter`);
     if (!isValue(value))
-      throw new TypeError(`${key} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`);
+      throw new TypeError(
+        `${shown(key)} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`,
+      );
   }
   return values as Values;
 }
@@ -190,5 +192,9 @@ export function verdictOf(answer: unknown, verdict: Verdict): Verdict {
     throw new TypeError(`a decision is keep, discard or repeat, not ${shown(decision)}`);
   if (decision !== "discard" && decision !== verdict.decision && !verdict.estimate)
     throw new TypeError(`${decision} was decided of a trial without an estimate: ${verdict.reason}`);
-  return { ...verdict, decision, reason: typeof reason === "string" ? reason.slice(0, longestReason) : verdict.reason };
+  return {
+    ...verdict,
+    decision,
+    reason: typeof reason === "string" ? plainText(reason, longestReason) : verdict.reason,
+  };
 }

@@ -2,7 +2,7 @@ import type { Trial, View } from "../../core/index.ts";
 import { canonical } from "../../kit/index.ts";
 import type { Described, Head, Message, Start } from "./protocol.ts";
 import { headOf, textOf } from "./messages.ts";
-import { limits } from "./protocol.ts";
+import { limits, plainText } from "./protocol.ts";
 import type { Answer, Sandbox } from "./sandbox.ts";
 import type { Job } from "./worker.ts";
 
@@ -17,13 +17,15 @@ export const allowed = {
 
 export type Allowance = (typeof allowed)[keyof typeof allowed];
 
+const longestReason = 600;
+
 /** A call without an answer. `isFinal`: the mechanism could not be loaded or could not learn from a trial, so it has no state to go on with. */
 export class GuestFailure extends Error {
   readonly kind: Extract<Answer, { failed: unknown }>["failed"];
   readonly isFinal: boolean;
 
   constructor({ failed, reason }: Extract<Answer, { failed: unknown }>, during: string, isFinal: boolean) {
-    super(`${during}: ${reason}`);
+    super(`${during}: ${plainText(reason, longestReason)}`);
     this.kind = failed;
     this.isFinal = isFinal;
   }

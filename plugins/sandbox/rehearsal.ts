@@ -2,7 +2,7 @@ import type { Draft, Generated, TaskChange, Values, View } from "../../core/inde
 import { complete, changed, hashOf, valuesKey, violation } from "../../kit/index.ts";
 import { draftOf, verdictOf } from "./generated.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
-import type { Head, Message, TapName } from "./protocol.ts";
+import { plainText, type Head, type Message, type TapName } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Problem } from "./scan.ts";
 import type { Trace, TraceTurn } from "./trace.ts";
@@ -46,7 +46,7 @@ class Refusal extends Error {
 
   constructor(check: Problem["check"], message: string) {
     super(message);
-    this.problem = { check, message: message.slice(0, longestMessage) };
+    this.problem = { check, message: plainText(message, longestMessage) };
   }
 }
 
@@ -94,7 +94,7 @@ export async function rehearse(
 
 function problemOf(error: unknown, { name }: Trace): Problem {
   if (error instanceof Refusal) return error.problem;
-  const told = (error instanceof Error ? error.message : String(error)).slice(0, longestMessage);
+  const told = plainText(error instanceof Error ? error.message : String(error), longestMessage);
   const message = `${told} (on the search "${name}")`;
   if (!(error instanceof GuestFailure) || error.kind === "error") return { check: "contract", message };
   return { check: "limits", message };

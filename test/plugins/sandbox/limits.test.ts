@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { admit, Sandbox, TypeCheck } from "../../../plugins/sandbox/index.ts";
 import { allowed, Machine } from "../../../plugins/sandbox/machine.ts";
+import { madeUpTraces } from "../../../plugins/sandbox/trace.ts";
 import { sound } from "../../support/author.ts";
 import { objective, space } from "../../support/bowl.ts";
 import { refining } from "./hostile/file.ts";
@@ -56,6 +57,28 @@ describe("time for a file", () => {
     expect(admission).toMatchObject({ passed: ["size", "imports", "types"], problems: [{ check: "limits" }] });
     expect(admission.standing).toBeUndefined();
     expect((await admit(parts, sound("trust-region"), { space, objective })).standing).toBe("live");
+  });
+});
+
+describe("a state that grows with every trial", () => {
+  it("ends when its memory is used up, hundreds of trials later, and tells at which", async () => {
+    const hoarding = refining("return undefined;", {
+      reflect: "state.list.push(new Uint8Array(50_000)); return state;",
+    });
+    const machine = new Machine(parts.sandbox, hoarding, start);
+    const [trace] = madeUpTraces(space, objective);
+    const { trial, view } = trace?.steps[1] ?? {};
+    if (!trial || !view) throw new Error("the trace is empty");
+    for (let id = 0; id < 3000; id++) machine.note({ ...trial, id }, view);
+    const failure = await machine
+      .call(() => ({ do: "probe" }), undefined, allowed.propose)
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ kind: "memory", isFinal: true });
+    const at = Number(/reflect on trial (\d+): it used up its memory of 64 MiB/.exec(String(failure))?.[1]);
+    expect(at).toBeGreaterThan(500);
+    expect(at).toBeLessThan(1400);
+    const other = new Machine(parts.sandbox, sound("trust-region"), start);
+    expect(await other.describe()).toMatchObject({ name: "trust-region" });
   });
 });
 
