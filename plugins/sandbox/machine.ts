@@ -46,6 +46,7 @@ export class Machine {
   #sent = 0;
   #folded = 0;
   #head: Partial<Record<keyof Head, string>> = {};
+  #told?: View;
   /** Ticks of the engine used by its calls so far; building a lost machine again is not counted. */
   fuel = 0;
 
@@ -93,7 +94,7 @@ export class Machine {
       }));
       const long = jobs.find(({ text }) => text.length > limits.text);
       if (long) {
-        this.#head = {}; // nothing of it reached the guest
+        [this.#head, this.#told] = [{}, undefined]; // nothing of it reached the guest
         throw new GuestFailure(tooLong(long.text), "asked", false);
       }
       const answers = await this.#sandbox.run(this.#number, jobs);
@@ -109,7 +110,7 @@ export class Machine {
   async #catchUp(): Promise<void> {
     const steps: { job: Omit<Job, "vm">; during: string; isNew: boolean }[] = [];
     if (!this.#sandbox.isAlive(this.#number)) {
-      [this.#sent, this.#head] = [0, {}];
+      [this.#sent, this.#head, this.#told] = [0, {}, undefined];
       const start = textOf({ do: "start", start: this.#start });
       if (start.length > limits.text) throw new GuestFailure(tooLong(start), "loading it", true);
       for (const job of [{ load: this.#code }, { text: start }])
@@ -137,6 +138,8 @@ export class Machine {
 
   /** What the guest does not know yet of a view. */
   #changes(view: View): Partial<Head> {
+    if (view === this.#told) return {};
+    this.#told = view;
     const head = headOf(view);
     const changed = (Object.keys(head) as (keyof Head)[]).filter((key) => {
       const text = canonical(head[key]);
