@@ -17,6 +17,7 @@ import { changeId, execute, resolveConfig } from "../core/index.ts";
 import { normal, streamOf } from "../kit/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { outerLoop } from "../plugins/outer-loop/index.ts";
+import { generated, type Sandbox } from "../plugins/sandbox/index.ts";
 
 /** A problem that is solved in microseconds. `loss` is without noise; undefined: it crashes. */
 export interface FastTask {
@@ -80,8 +81,15 @@ export const fastTasks: readonly FastTask[] = [
 
 const trials = 120;
 
-/** Runs the task with the mechanism on probation, and says what its pairs came to. */
-export async function tryOn(task: FastTask, source: Generated, seed: string): Promise<Evidence | undefined> {
+/** What came of a mechanism on a task: what its pairs say, and why calls of it failed. */
+export interface Tried {
+  evidence?: Evidence;
+  failures: readonly string[];
+}
+
+/** Runs the task with the mechanism on probation in this sandbox. */
+export async function tryOn(task: FastTask, source: Generated, sandbox: Sandbox): Promise<Tried> {
+  const seed = `test ${task.name}`;
   const evaluator: Plugin = {
     name: `task-${task.name}`,
     contract: 1,
@@ -104,18 +112,33 @@ export async function tryOn(task: FastTask, source: Generated, seed: string): Pr
         turn.view.trials.length === 0 ? { ...draft, by: "given", candidate: change } : undefined,
       ),
   };
+  const failures: string[] = [];
+  const listener: Plugin = {
+    name: "failures",
+    contract: 1,
+    open(run) {
+      run.on(({ type, reason }) => {
+        if (type === "strike") failures.push(String(reason));
+      });
+      return Promise.resolve();
+    },
+  };
+  const research = Object.assign(outerLoop({ every: trials, plugins: [given] }), {
+    generate: (name: string, of: Generated) => generated(sandbox, name, of),
+  });
   const config: Config = {
     objective: { metric: "loss", direction: "minimize" },
     space: task.space,
     evaluator,
-    levels: [innerLoop({ confirm: 0 }), outerLoop({ every: trials, plugins: [given] })],
+    levels: [innerLoop({ confirm: 0 }), research],
     budget: { trials },
     seed,
   };
   const folder = mkdtempSync(join(tmpdir(), "bilevel-mechanism-"));
   try {
-    const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), join(folder, "run"));
-    return end.levels.get("inner")?.evidence.get(changeId(change));
+    const resolved = resolveConfig(config, join(folder, "bilevel.config.ts"));
+    const end = await execute(resolved, join(folder, "run"), { observers: [listener] });
+    return { evidence: end.levels.get("inner")?.evidence.get(changeId(change)), failures };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

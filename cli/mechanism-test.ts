@@ -1,43 +1,51 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import type { Evidence, Generated } from "../core/index.ts";
+import type { Generated } from "../core/index.ts";
 import { BilevelError } from "../core/index.ts";
 import { admit, checks, problemText, Sandbox, TypeCheck, type Admission } from "../plugins/sandbox/index.ts";
 import { evidenceText } from "../plugins/progress/index.ts";
-import { fastTasks, tryOn } from "./mechanism-tasks.ts";
+import { fastTasks, tryOn, type Tried } from "./mechanism-tasks.ts";
 
 /** What the tester found of one file. */
 export interface Tested {
   file: string;
   admission: Admission;
   /** With and without it on each of the fast tasks; empty where a check failed. */
-  tasks: { task: string; evidence?: Evidence }[];
+  tasks: ({ task: string } & Tried)[];
 }
+
+/** A minute holds the start, the checks of the types, those in the sandbox, and the tasks. */
+const [checksMs, allMs] = [25_000, 50_000];
 
 /**
  * Puts a mechanism's file through the line of checks, then on probation on
- * three fast tasks. Needs no run, no model and no network.
+ * three fast tasks. Needs no run, no model and no network, and ends within a minute.
  * @throws E_USAGE where there is no such file
  */
 export async function testMechanism(cwd: string, given: string): Promise<Tested> {
   const file = resolve(cwd, given);
-  if (!existsSync(file))
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
     throw new BilevelError("E_USAGE", "there is no such file", {
       path: file,
       allowed: "the TypeScript file of one mechanism",
       hint: "bilevel mechanism test ./mine.ts",
     });
-  const code = readFileSync(file, "utf8");
+  const code = beginningOf(file);
   const parts = { sandbox: new Sandbox(), types: new TypeCheck() };
+  const until = performance.now() + allMs;
   try {
     const [task] = fastTasks;
     const space = fastTasks[1]?.space ?? task?.space ?? { parameters: {} };
-    const admission = await admit(parts, code, { space, objective: { metric: "loss", direction: "minimize" } });
+    const objective = { metric: "loss", direction: "minimize" as const };
+    const admission = await admit(parts, code, { space, objective, withinMs: checksMs });
     const { name, taps, options, standing } = admission;
     if (!standing) return { file: given, admission, tasks: [] };
     const source: Generated = { from: "code", name, code, idea: "", taps, options, standing };
     const tasks: Tested["tasks"] = [];
-    for (const one of fastTasks) tasks.push({ task: one.name, evidence: await tryOn(one, source, `test ${one.name}`) });
+    for (const [index, one] of fastTasks.entries()) {
+      parts.sandbox.allow((until - performance.now()) / (fastTasks.length - index));
+      tasks.push({ task: one.name, ...(await tryOn(one, source, parts.sandbox)) });
+    }
     return { file: given, admission, tasks };
   } finally {
     parts.types.close();
@@ -45,9 +53,21 @@ export async function testMechanism(cwd: string, given: string): Promise<Tested>
   }
 }
 
-/** True where every check passed and not every task showed harm. */
+/** As much of it as the first check needs to see that it is too long. */
+function beginningOf(file: string): string {
+  const [opened, text] = [openSync(file, "r"), Buffer.alloc(2 ** 17)];
+  try {
+    return text.toString("utf8", 0, readSync(opened, text));
+  } finally {
+    closeSync(opened);
+  }
+}
+
+/** True where every check passed, no call failed, and not every task showed harm. */
 export const isSound = ({ admission, tasks }: Tested): boolean =>
-  admission.standing !== undefined && !tasks.every(({ evidence }) => evidence?.decision === "revert");
+  admission.standing !== undefined &&
+  tasks.every(({ failures }) => failures.length === 0) &&
+  !tasks.every(({ evidence }) => evidence?.decision === "revert");
 
 const standings = {
   live: "live: it changes what is tried",
@@ -67,8 +87,9 @@ export function testedLines({ file, admission, tasks }: Tested): string[] {
       return problems.map((problem) => `  FAIL  ${problemText(problem)}`);
     }),
     ...(standing ? [`  ${standings[standing]}; it acted in ${acted.shipped[0]} of ${acted.shipped[1]} turns`] : []),
-    ...tasks.map(
-      ({ task, evidence }) => `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`,
-    ),
+    ...tasks.flatMap(({ task, evidence, failures }) => [
+      `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`,
+      ...failures.map((reason) => `  FAIL  on ${task}: ${reason}`),
+    ]),
   ];
 }

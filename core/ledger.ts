@@ -171,7 +171,7 @@ export class Ledger<C = unknown> {
       pending: [...this.#pending.values()],
       budget: { trials: this.budget.limit, used: this.budget.used },
       slots: { count: setup.level.slots ?? 1, busy: this.#ended === 0 ? 0 : this.#busy / this.#ended },
-      inForce: this.mechanisms,
+      inForce: this.mechanisms.filter((name) => !this.struck.has(name)),
       catalogue: setup.catalogue,
       sources: setup.sources,
       struck: [...this.struck],
@@ -200,6 +200,13 @@ export class Ledger<C = unknown> {
         const points = this.progress.get(fact.trial as number) ?? [];
         this.progress.set(fact.trial as number, points);
         points.push({ step: fact.step as number, value: fact.value as number });
+        return;
+      }
+      case "touch": {
+        const trial = this.#pending.get(fact.trial as number);
+        const touches = fact.touches as Trial["touches"];
+        if (trial) this.#pending.set(trial.id, deepFreeze({ ...trial, touches: [...trial.touches, ...touches] }));
+        this.#view = undefined;
         return;
       }
       case "outcome":
@@ -290,6 +297,9 @@ export class Ledger<C = unknown> {
     if (outcome.status === "lost" || outcome.status === "cancelled") {
       this.handles.delete(id); // what it stood for is gone: the trial is owed again from its start
       this.progress.delete(id);
+      const touches = trial.touches.filter(({ hook }) => hook !== "progress");
+      this.#pending.set(id, deepFreeze({ ...trial, touches }));
+      this.#view = undefined;
       return;
     }
     const running = [...this.#pending.values()].filter((one) => !one.outcome).length;

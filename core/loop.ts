@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import type { Evaluation, Fact, Level, Outcome, Segment, SegmentResult, Trial } from "./contract.ts";
+import type { Evaluation, Fact, Level, Outcome, Segment, SegmentResult, Touch, Trial } from "./contract.ts";
 import { redacted } from "../kit/text.ts";
 import { changeId, isEmpty } from "./arm.ts";
 import { BilevelError, messageOf } from "./errors.ts";
@@ -277,9 +277,13 @@ export class Loop<C = unknown> {
     this.#shared.write({ type: "progress", level: this.name, trial: trial.id, step, value });
     if (trial.side !== undefined || trial.repeatOf !== undefined || trial.id === 0) return "continue";
     const { ledger } = this.context;
-    const call = { context: () => ledger.view(), touches: [] };
+    const call = { context: () => ledger.view(), touches: [] as Touch[] };
     const { hooks } = armWith(this.context, trial.arm);
-    return (await hooks.progress.promise(trial, ledger.progress.get(trial.id) ?? [], call)) ?? "continue";
+    const answer = (await hooks.progress.promise(trial, ledger.progress.get(trial.id) ?? [], call)) ?? "continue";
+    const known = ledger.trial(trial.id)?.touches ?? [];
+    const touches = call.touches.filter(({ tap, did }) => !known.some((one) => one.tap === tap && one.did === did));
+    if (touches.length > 0) this.#shared.write({ type: "touch", level: this.name, trial: trial.id, touches });
+    return answer;
   }
 
   /** Hands this trial's change down, with those handed down to it. */

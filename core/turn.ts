@@ -283,8 +283,11 @@ export function evidenceOf<C>(context: TurnContext<C>, turn: TurnState, seen: nu
   if (!tested || !probation || ledger.evidence.get(turn.tests)?.decision) return undefined;
   const pair = pairOf(ledger, turn);
   const pairs = pair ? [...tested.pairs, pair] : tested.pairs;
-  const isPolicy = (id: string) => !!ledger.changes.get(id)?.policy;
-  const kin = [...ledger.pairs.keys()].filter((id) => isPolicy(id) === isPolicy(probation.id));
+  const kindOf = (id: string) => {
+    const { policy, remove } = ledger.changes.get(id) ?? {};
+    return policy ? "policy" : remove === undefined ? "install" : "remove";
+  };
+  const kin = [...ledger.pairs.keys()].filter((id) => kindOf(id) === kindOf(probation.id));
   const place = kin.indexOf(probation.id) + 1;
   const evidence = context.judge(probation.level, { pairs, turns: tested.turns, place });
   return (

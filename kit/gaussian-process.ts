@@ -39,7 +39,10 @@ export function gaussianProcess(
   const scale = Math.sqrt(variance(observed)) || 1;
   const y = observed.map((value) => (value - middle) / scale);
   const distances = points.map((a, i) => points.slice(0, i + 1).map((b) => distanceBetween(a, b)));
-  const fits = lengths.flatMap((length) => noises.map((noise) => fit(distances, y, length, noise)));
+  const fits = lengths.flatMap((length) => {
+    const correlations = distances.map((row) => row.map((r) => matern(r / length)));
+    return noises.map((noise) => ({ length, ...fit(correlations, y, noise) }));
+  });
   const best = fits.reduce((a, b) => (b.logLikelihood > a.logLikelihood ? b : a));
   return {
     ...best,
@@ -65,14 +68,14 @@ function distanceBetween(a: readonly number[], b: readonly number[]): number {
   return Math.sqrt(sum);
 }
 
-function fit(distances: Matrix, y: readonly number[], length: number, noise: number) {
+function fit(correlations: Matrix, y: readonly number[], noise: number) {
   const signal = 1 - noise;
-  const covariance = distances.map((row, i) => row.map((r, j) => (i === j ? 1 + 1e-9 : signal * matern(r / length))));
+  const covariance = correlations.map((row, i) => row.map((share, j) => (i === j ? 1 + 1e-9 : signal * share)));
   const lower = cholesky(covariance);
   const weights = solveUpper(lower, solveLower(lower, y));
   const logDeterminant = lower.reduce((sum, row, i) => sum + Math.log(row[i] as number), 0);
   const logLikelihood = -0.5 * dot(y, weights) - logDeterminant - 0.5 * y.length * Math.log(2 * Math.PI);
-  return { lower, weights, length, noise, logLikelihood };
+  return { lower, weights, noise, logLikelihood };
 }
 
 /** How much the expected minimum below `best` is worth at this prediction (Jones, Schonlau and Welch 1998, section 4). */

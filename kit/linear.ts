@@ -2,10 +2,24 @@
 export type Matrix = readonly (readonly number[])[];
 
 /** Sum of the products of two vectors of one length. */
-export function dot(a: readonly number[], b: readonly number[]): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
+export const dot = (a: readonly number[], b: readonly number[]): number => 0 - less(0, a, b, a.length);
+
+/**
+ * `from` less the products of the first `count` numbers of both, taken off one
+ * after the other. Four to a round: everything here spends its time in it, and
+ * an interpreter counts rounds.
+ */
+function less(from: number, a: readonly number[], b: readonly number[], count: number): number {
+  let [rest, i] = [from, 0];
+  for (; i + 3 < count; i += 4)
+    rest =
+      rest -
+      (a[i] as number) * (b[i] as number) -
+      (a[i + 1] as number) * (b[i + 1] as number) -
+      (a[i + 2] as number) * (b[i + 2] as number) -
+      (a[i + 3] as number) * (b[i + 3] as number);
+  for (; i < count; i++) rest -= (a[i] as number) * (b[i] as number);
+  return rest;
 }
 
 export const transpose = (a: Matrix): number[][] =>
@@ -24,8 +38,7 @@ export function cholesky(a: Matrix): number[][] {
     const row: number[] = [];
     for (let j = 0; j <= i; j++) {
       const other = lower[j] ?? row;
-      let sum = (a[i] as readonly number[])[j] as number;
-      for (let k = 0; k < j; k++) sum -= (row[k] as number) * (other[k] as number);
+      const sum = less((a[i] as readonly number[])[j] as number, row, other, j);
       if (i === j && !(sum > 0)) throw new RangeError("the matrix is not positive definite");
       row.push(i === j ? Math.sqrt(sum) : sum / (other[j] as number));
     }
@@ -39,9 +52,7 @@ export function solveLower(lower: Matrix, b: readonly number[]): number[] {
   const x: number[] = [];
   for (let i = 0; i < b.length; i++) {
     const row = lower[i] as readonly number[];
-    let sum = b[i] as number;
-    for (let k = 0; k < i; k++) sum -= (row[k] as number) * (x[k] as number);
-    x.push(sum / (row[i] as number));
+    x.push(less(b[i] as number, row, x, i) / (row[i] as number));
   }
   return x;
 }

@@ -17,7 +17,7 @@ import { admit, generated, problemText, Sandbox, TypeCheck } from "../sandbox/in
 import { judge } from "./evidence.ts";
 import { writeMechanism } from "../author-llm/index.ts";
 import { askForPolicy } from "../policy-llm/index.ts";
-import { mechanismChanges } from "./mechanism-changes.ts";
+import { dueForReview, mechanismChanges } from "./mechanism-changes.ts";
 import { policyChanges, policyProblem } from "./policy-changes.ts";
 import { pickByBandit, type Proposal } from "./bandit.ts";
 
@@ -62,10 +62,10 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
   const options = { ...given } as OuterLoopOptions & { every: number; probation: boolean; plugins: readonly Plugin[] };
   const changes = given.changes ?? "mechanisms";
   const propose = changes === "policy" ? policyChanges : mechanismChanges;
-  const [sandbox, types] = [new Sandbox(), new TypeCheck()];
+  const [sandbox, door, types] = [new Sandbox(), new Sandbox(), new TypeCheck()];
   const check = (code: string, target: View): Promise<Admission> => {
     const { space = { parameters: {} }, objective } = target;
-    return admit({ sandbox, types }, code, { space, objective, view: target as View<TaskChange> });
+    return admit({ sandbox: door, types }, code, { space, objective, view: target as View<TaskChange> });
   };
   return {
     name: given.name ?? (changes === "policy" ? "policy" : "research"),
@@ -93,12 +93,15 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
     generate: (name, source) => generated(sandbox, name, source),
     async close() {
       types.close();
+      await door.close();
       await sandbox.close();
     },
     apply(taps) {
       taps.propose("TURN", async (draft: Draft<ArmChange>, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
-        if (!taps.model || draft.candidate || !target || !isWorthAsking(turn.view, target)) return undefined;
+        const isReview = changes === "mechanisms" && !!target && dueForReview(target).length > 0;
+        if (!taps.model || draft.candidate || !target || isReview || !isWorthAsking(turn.view, target))
+          return undefined;
         const ask = changes === "policy" ? askForPolicy : writeMechanism;
         const asked = await ask(taps.model, turn, target);
         return asked && { ...draft, candidate: asked.change, by: "model", hypothesis: asked.why };
@@ -106,8 +109,9 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       taps.propose("SOURCE", (draft, turn: Turn<ArmChange>) => {
         const target = loopBelow(turn.view, given.of);
         if (draft.candidate || !target) return undefined;
-        const open = undecided(turn.view, target);
-        const chosen = pickByBandit([...open, ...propose(target)], target.evidence, turn.random);
+        const due = changes === "mechanisms" && undecided(turn.view, target).length === 0 ? dueForReview(target) : [];
+        const open = due.length > 0 ? due : [...undecided(turn.view, target), ...propose(target)];
+        const chosen = pickByBandit(open, target.evidence, turn.random);
         if (!chosen) return { ...draft, candidate: { of: target.level }, by: "rules", hypothesis: "nothing to test" };
         return { ...draft, candidate: chosen.change, by: "rules", hypothesis: chosen.why };
       });

@@ -33,9 +33,9 @@ export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): stri
   }
   for (const view of outer) lines.push(...testLines(view));
   const tests = [...inner.evidence.values()];
-  if (tests.length > 1)
+  if (tests.length > 0)
     lines.push(
-      `${tests.length} changes tested so far; were none any good, at most ${tests.reduce((sum, { needed }) => sum + 1 / needed, 0).toFixed(2)} would be kept by chance`,
+      `${tests.length} ${tests.length === 1 ? "change" : "changes"} tested so far; were none any good, at most ${tests.reduce((sum, { needed }) => sum + 1 / needed, 0).toFixed(2)} would be kept by chance`,
     );
   const mechanisms = inner.inForce;
   if (mechanisms.length > 0) lines.push(`mechanisms kept: ${mechanisms.join(", ")}`);

@@ -1,5 +1,6 @@
 import type { Generated, Objective, Space, TaskChange, View } from "../../core/index.ts";
 import { isObject } from "../../core/index.ts";
+import { rehearsedConduct } from "./conduct.ts";
 import { GuestFailure, Machine } from "./machine.ts";
 import { rehearse, type Rehearsal } from "./rehearsal.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -20,29 +21,38 @@ export interface Admission {
   acted: { own: [number, number]; shipped: [number, number] };
 }
 
-/** A mechanism that refuses a larger share of the drafts leaves the search to the fallback. */
-const mostRefused = 0.8;
-/** Of the points that it makes itself so many may be known ones. */
-const mostStale = 0.5;
-const leastMade = 5;
+/** For all calls of all checks together. */
+const mostMs = 60_000;
 
-/** Checks a generated file from its characters to its effect on a search. Costs no trial and no call of a model. */
+/**
+ * Checks a generated file from its characters to its effect on a search. Costs
+ * no trial and no call of a model. The sandbox is the checks' own: what hangs in
+ * it costs nothing that is in force.
+ */
 export async function admit(
   { sandbox, types }: { sandbox: Sandbox; types: TypeCheck },
   code: string,
-  { space, objective, view }: { space: Space; objective: Objective; view?: View<TaskChange> },
+  {
+    space,
+    objective,
+    view,
+    withinMs = mostMs,
+  }: { space: Space; objective: Objective; view?: View<TaskChange>; withinMs?: number },
 ): Promise<Admission> {
   const found: Admission = { name: "unnamed", passed: [], problems: [], acted: { own: [0, 0], shipped: [0, 0] } };
-  const refused = (problems: readonly Problem[]): Admission => {
-    const at = Math.min(...problems.map(({ check }) => checks.indexOf(check)));
-    return { ...found, passed: checks.slice(0, at), problems };
-  };
+  const passed: Check[] = [];
+  const refused = (problems: readonly Problem[]): Admission => ({ ...found, passed, problems });
   const form = scan(code);
   if (form.length > 0) return refused(form);
+  passed.push("size");
   const typed = await types.problems(code);
+  if (!typed.some(({ check }) => check === "imports")) passed.push("imports");
   if (typed.length > 0) return refused(typed);
+  passed.push("types");
+  sandbox.allow(withinMs);
   const described = await describe(sandbox, code, { space, objective });
   if ("check" in described) return refused([described]);
+  passed.push("loads");
   Object.assign(found, described);
   const source: Generated = {
     from: "code",
@@ -60,12 +70,14 @@ export async function admit(
     if (rehearsal.problem) return refused([rehearsal.problem]);
     seen.push([trace, rehearsal]);
   }
+  const told = rehearsedConduct(seen.map(([, rehearsal]) => rehearsal));
+  if (told) return refused([told]);
+  passed.push("contract");
   for (const [trace, first] of seen.slice(0, 2)) {
     const again = await repeated(sandbox, source, { ...trace, advance: undefined }, first);
     if (again) return refused([again]);
   }
-  const told = conduct(seen.map(([, rehearsal]) => rehearsal));
-  if (told) return refused([told]);
+  passed.push("deterministic", "state", "limits");
   const sum = (rehearsals: readonly Rehearsal[]): [number, number] => [
     rehearsals.reduce((total, { acted }) => total + acted, 0),
     rehearsals.reduce((total, { turns }) => total + turns, 0),
@@ -81,14 +93,15 @@ export async function admit(
         : spoke
           ? "spoken"
           : undefined;
-  if (!standing)
-    return refused([
-      {
-        check: "live",
-        message: `it changed nothing in ${found.acted.own[1] + found.acted.shipped[1]} turns, ${found.acted.own[1]} of them of this run: no value, no refusal, no word; what it computes must reach the draft`,
-      },
-    ]);
+  if (!standing) return refused([{ check: "live", message: inertText(found.acted, all) }]);
   return { ...found, standing, passed: checks };
+}
+
+function inertText({ own, shipped }: Admission["acted"], all: readonly Rehearsal[]): string {
+  const turns = `in ${own[1] + shipped[1]} turns, ${own[1]} of them of this run`;
+  return all.some(({ stopped, repeated, overruled }) => stopped + repeated + overruled > 0)
+    ? `it judged or stopped trials and changed no draft ${turns}: no pair can tell what that is worth`
+    : `it changed nothing ${turns}: no value, no refusal, no word; what it computes must reach the draft`;
 }
 
 type Described = Pick<Admission, "name" | "taps" | "options">;
@@ -146,31 +159,16 @@ async function repeated(
   first: Rehearsal,
 ): Promise<Problem | undefined> {
   const differs = (other: Rehearsal) => [...other.answers].find(([turn, answer]) => first.answers.get(turn) !== answer);
-  const again = differs(await rehearse(sandbox, source, trace));
-  if (again)
-    return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${again[0]}` };
-  const sparse = differs(await rehearse(sandbox, source, trace, { sparsely: true }));
-  return (
-    sparse && {
+  const again = await rehearse(sandbox, source, trace);
+  const other = differs(again)?.[0];
+  if (other !== undefined)
+    return { check: "deterministic", message: `asked the same twice, it answered otherwise at turn ${other}` };
+  const sparse = await rehearse(sandbox, source, trace, { sparsely: true });
+  const alone = differs(sparse)?.[0];
+  if (alone !== undefined)
+    return {
       check: "state",
-      message: `asked without the calls between, it answered otherwise at turn ${sparse[0]}: it keeps state outside reflect`,
-    }
-  );
-}
-
-/** What a mechanism must not do all the time. */
-function conduct(all: readonly Rehearsal[]): Problem | undefined {
-  const total = (key: "refused" | "turns" | "made" | "stale"): number => all.reduce((sum, one) => sum + one[key], 0);
-  const [refused, turns, made, stale] = [total("refused"), total("turns"), total("made"), total("stale")];
-  if (refused > mostRefused * turns)
-    return {
-      check: "contract",
-      message: `it refused ${refused} of ${turns} drafts: what refuses nearly everything leaves the search to chance`,
+      message: `asked without the calls between, it answered otherwise at turn ${alone}: it keeps state outside reflect`,
     };
-  if (made >= leastMade && stale > mostStale * made)
-    return {
-      check: "contract",
-      message: `${stale} of the ${made} points that it made had been tried before: a known point teaches nothing`,
-    };
-  return undefined;
+  return again.problem ?? sparse.problem;
 }

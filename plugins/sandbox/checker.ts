@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import ts from "typescript";
 import type { Problem } from "./scan.ts";
 
@@ -133,6 +134,11 @@ function isValueUse(node: ts.Identifier): boolean {
   if (ts.isPropertyAccessExpression(parent) || ts.isPropertyAssignment(parent)) return parent.name !== node;
   return !ts.isTypeNode(parent) && !ts.isPropertySignature(parent) && !ts.isMethodDeclaration(parent);
 }
+
+/** Ends this process when the one that asked is gone, also while types are computed: then nothing else here gets its turn. */
+const watch = `const { ppid } = process;
+setInterval(() => process.ppid === ppid || process.kill(process.pid, "SIGKILL"), 500);`;
+new Worker(watch, { eval: true, stdout: true, stderr: true }).unref();
 
 process.on("message", (text: string) => {
   let problems: Problem[];

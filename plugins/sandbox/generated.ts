@@ -1,7 +1,9 @@
 import type { Draft, Generated, Plugin, TaskChange, Turn, Values, Verdict, View } from "../../core/index.ts";
 import { digest, FinalStrike, isObject } from "../../core/index.ts";
+import { hashOf } from "../../kit/index.ts";
+import { conductProblem } from "./conduct.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
-import type { Head, Message, TapName } from "./protocol.ts";
+import { plainText, type Head, type Message, type TapName } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const stages = ["BRIEF", "TURN", "SOURCE", "SHAPE", "GUARD"] as const;
@@ -52,13 +54,21 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
           });
           const request = { mechanism: name, tap, draws, draft: digest(JSON.stringify(draft)) };
           const allowance = stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine;
-          const answer = await recorded(turn, request, () => ask(state.value, message, turn.view, allowance));
+          const answer = await recorded(turn, request, async () => {
+            const first = await ask(name, state.value, message, turn.view, allowance);
+            if (refused.length > 0 || !isCheckpoint(name, number)) return first;
+            await state.value.drop();
+            const again = await ask(name, state.value, message, turn.view, allowance);
+            if (JSON.stringify(again) === JSON.stringify(first)) return first;
+            throw new FinalStrike("built again from the trials, it answered otherwise: it keeps state outside reflect");
+          });
           return answer === undefined ? undefined : draftOf(answer, draft, name);
         });
       }
       if (taps.includes("progress"))
         arm.progress(async (trial, progress, view: View) => {
           const answer = await ask(
+            name,
             state.value,
             (head) => ({ do: "progress", head, trial, progress }),
             view,
@@ -70,21 +80,40 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
         });
       if (taps.includes("select"))
         arm.select(async (verdict, trial, judging) => {
+          if (trial.confirms) return undefined; // the end of a run is not the search's to judge
           const request = { mechanism: name, tap: "select", verdict: digest(JSON.stringify(verdict)) };
           const message = (head: Partial<Head>): Message => ({ do: "select", head, trial, verdict });
-          const answer = await recorded(judging, request, () => ask(state.value, message, judging, allowed.decide));
-          return answer === undefined ? undefined : verdictOf(answer, verdict);
+          const answer = await recorded(judging, request, () =>
+            ask(name, state.value, message, judging, allowed.decide),
+          );
+          const decided = answer === undefined ? undefined : verdictOf(answer, verdict);
+          // else one trial could be measured for ever
+          return decided?.decision === "repeat" && trial.repeatOf !== undefined ? undefined : decided;
         });
     },
   };
 }
 
+/**
+ * One turn between each power of two and the next, from 16 to 1,024: there a
+ * mechanism is asked twice, the second time built again from the trials, as
+ * after a resume. What it kept elsewhere shows, also where it behaved in its
+ * rehearsal; further on, building it again would cost more than a trial.
+ */
+function isCheckpoint(name: string, turn: number): boolean {
+  const power = 2 ** (31 - Math.clz32(turn));
+  return power >= 16 && power < 1024 && turn === power + (hashOf("checkpoint", name, power) % power);
+}
+
 async function ask(
+  name: string,
   machine: Machine,
   message: (head: Partial<Head>) => Message,
   view: View,
   allowance: Allowance,
 ): Promise<unknown> {
+  const problem = conductProblem(name, view);
+  if (problem !== undefined) throw new FinalStrike(problem);
   try {
     return await machine.call(message, view, allowance);
   } catch (error) {
@@ -111,7 +140,7 @@ async function recorded(
   return answer;
 }
 
-const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+const shown = (value: unknown): string => plainText(JSON.stringify(value) ?? "nothing", 80);
 
 /** What a guest's draft may change of the one it was given: the values, a refusal, a word to who reads. @throws TypeError */
 export function draftOf(answer: unknown, draft: Draft<TaskChange>, name: string): Draft<TaskChange> {
@@ -119,18 +148,18 @@ export function draftOf(answer: unknown, draft: Draft<TaskChange>, name: string)
   const { candidate, refused, brief, hypothesis } = answer;
   if (refused !== undefined && draft.refused === undefined) {
     if (typeof refused !== "string") throw new TypeError(`a refusal is a text, not ${shown(refused)}`);
-    return { ...draft, refused: refused.slice(0, longestReason) };
+    return { ...draft, refused: plainText(refused, longestReason) };
   }
   const next = { ...draft };
   if (Array.isArray(brief) && brief.length > draft.brief.length) {
     const [said] = brief.slice(draft.brief.length) as { text?: unknown }[];
     if (typeof said?.text !== "string") throw new TypeError(`a brief is a text, not ${shown(said)}`);
-    next.brief = [...draft.brief, { from: name, text: said.text.slice(0, longestAdvice) }];
+    next.brief = [...draft.brief, { from: name, text: plainText(said.text, longestAdvice) }];
   }
   if (candidate === undefined) return next;
   if (!isObject(candidate)) throw new TypeError(`a candidate is { values }, not ${shown(candidate)}`);
   if (draft.candidate === undefined) next.by = name;
-  if (typeof hypothesis === "string") next.hypothesis = hypothesis.slice(0, longestReason);
+  if (typeof hypothesis === "string") next.hypothesis = plainText(hypothesis, longestReason);
   if (candidate.values !== undefined) next.candidate = { ...draft.candidate, values: valuesOf(candidate.values) };
   return next;
 }
@@ -140,7 +169,9 @@ function valuesOf(values: unknown): Values {
   for (const [key, value] of Object.entries(values)) {
     if (["__proto__", "constructor", "prototype"].includes(key)) throw new TypeError(`${key} is no parameter`);
     if (!isValue(value))
-      throw new TypeError(`${key} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`);
+      throw new TypeError(
+        `${shown(key)} is ${shown(value)}: a finite number, text, boolean or a list of those is allowed`,
+      );
   }
   return values as Values;
 }
@@ -150,10 +181,20 @@ const isValue = (value: unknown): boolean =>
     ? value.length <= 64 && value.every(isValue)
     : ["number", "string", "boolean"].includes(typeof value);
 
+/**
+ * What a guest may decide: what the rule could not estimate (it was not
+ * measured, or broke a limit or the user's check) is never kept. @throws TypeError
+ */
 export function verdictOf(answer: unknown, verdict: Verdict): Verdict {
   if (!isObject(answer)) throw new TypeError(`a verdict was expected, not ${shown(answer)}`);
   const { decision, reason } = answer;
   if (decision !== "keep" && decision !== "discard" && decision !== "repeat")
     throw new TypeError(`a decision is keep, discard or repeat, not ${shown(decision)}`);
-  return { ...verdict, decision, reason: typeof reason === "string" ? reason.slice(0, longestReason) : verdict.reason };
+  if (decision !== "discard" && decision !== verdict.decision && !verdict.estimate)
+    throw new TypeError(`${decision} was decided of a trial without an estimate: ${verdict.reason}`);
+  return {
+    ...verdict,
+    decision,
+    reason: typeof reason === "string" ? plainText(reason, longestReason) : verdict.reason,
+  };
 }

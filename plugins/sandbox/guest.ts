@@ -27,18 +27,14 @@ const places = new Map<number, number>();
 export function adopt(exported: unknown): string {
   return guarded(() => {
     const made: unknown = typeof exported === "function" ? (exported as () => unknown)() : exported;
-    if (!isObject(made) || typeof made.name !== "string" || typeof made.apply !== "function")
+    const { name, kinds = ["task"], schema } = isObject(made) ? made : {}; // read once: a getter may answer otherwise next time
+    if (!isObject(made) || typeof name !== "string" || typeof made.apply !== "function")
       throw new TypeError("the file's default export is not a mechanism: export default mechanism({ … })");
+    if (!Array.isArray(kinds)) throw new TypeError('kinds is a list: ["task"], ["arm"] or both');
     plugin = made as unknown as Plugin;
     const seen: TapName[] = [];
     if (isThenable(plugin.apply?.(observer(seen)))) throw new TypeError("apply answers with a promise");
-    const described: Described = {
-      name: made.name,
-      kinds: plugin.kinds ?? ["task"],
-      proposes: plugin.proposes !== false,
-      schema: plugin.schema,
-      taps: seen,
-    };
+    const described: Described = { name, kinds: kinds.map(text), schema, taps: seen };
     return described;
   });
 }

@@ -1,7 +1,8 @@
 import type { Trial, View } from "../../core/index.ts";
 import { canonical } from "../../kit/index.ts";
 import type { Described, Head, Message, Start } from "./protocol.ts";
-import { limits } from "./protocol.ts";
+import { headOf, textOf } from "./messages.ts";
+import { limits, plainText } from "./protocol.ts";
 import type { Answer, Sandbox } from "./sandbox.ts";
 import type { Job } from "./worker.ts";
 
@@ -16,13 +17,15 @@ export const allowed = {
 
 export type Allowance = (typeof allowed)[keyof typeof allowed];
 
+const longestReason = 600;
+
 /** A call without an answer. `isFinal`: the mechanism could not be loaded or could not learn from a trial, so it has no state to go on with. */
 export class GuestFailure extends Error {
   readonly kind: Extract<Answer, { failed: unknown }>["failed"];
   readonly isFinal: boolean;
 
   constructor({ failed, reason }: Extract<Answer, { failed: unknown }>, during: string, isFinal: boolean) {
-    super(`${during}: ${reason}`);
+    super(`${during}: ${plainText(reason, longestReason)}`);
     this.kind = failed;
     this.isFinal = isFinal;
   }
@@ -43,6 +46,7 @@ export class Machine {
   #sent = 0;
   #folded = 0;
   #head: Partial<Record<keyof Head, string>> = {};
+  #told?: View;
   /** Ticks of the engine used by its calls so far; building a lost machine again is not counted. */
   fuel = 0;
 
@@ -86,8 +90,13 @@ export class Machine {
       await this.#catchUp();
       const jobs = messages.map((message) => ({
         ...allowance,
-        text: stringify(message(view ? this.#changes(view) : {})),
+        text: textOf(message(view ? this.#changes(view) : {})),
       }));
+      const long = jobs.find(({ text }) => text.length > limits.text);
+      if (long) {
+        [this.#head, this.#told] = [{}, undefined]; // nothing of it reached the guest
+        throw new GuestFailure(tooLong(long.text), "asked", false);
+      }
       const answers = await this.#sandbox.run(this.#number, jobs);
       for (const { fuel } of answers) this.fuel += fuel;
       return answers.map((answer) => valueOf(answer, "asked", false));
@@ -101,8 +110,9 @@ export class Machine {
   async #catchUp(): Promise<void> {
     const steps: { job: Omit<Job, "vm">; during: string; isNew: boolean }[] = [];
     if (!this.#sandbox.isAlive(this.#number)) {
-      [this.#sent, this.#head] = [0, {}];
-      const start = stringify({ do: "start", start: this.#start });
+      [this.#sent, this.#head, this.#told] = [0, {}, undefined];
+      const start = textOf({ do: "start", start: this.#start });
+      if (start.length > limits.text) throw new GuestFailure(tooLong(start), "loading it", true);
       for (const job of [{ load: this.#code }, { text: start }])
         steps.push({ job: { ...allowed.load, ...job }, during: "loading it", isNew: this.#folded === 0 });
     }
@@ -111,7 +121,7 @@ export class Machine {
       const isNew = this.#sent >= this.#folded;
       // what was folded once must fold again: where the count of ticks begins may differ by one
       const fuel = isNew ? allowed.fold.fuel : 2 * allowed.fold.fuel;
-      const job = { ...allowed.fold, fuel, text: foldText(trial, this.#changes(view)) };
+      const job = { ...allowed.fold, fuel, text: textOf({ do: "fold", trial, head: this.#changes(view) }) };
       steps.push({ job, during: `reflect on trial ${trial.id}`, isNew });
     }
     if (steps.length === 0) return;
@@ -128,6 +138,8 @@ export class Machine {
 
   /** What the guest does not know yet of a view. */
   #changes(view: View): Partial<Head> {
+    if (view === this.#told) return {};
+    this.#told = view;
     const head = headOf(view);
     const changed = (Object.keys(head) as (keyof Head)[]).filter((key) => {
       const text = canonical(head[key]);
@@ -139,39 +151,14 @@ export class Machine {
   }
 }
 
+const tooLong = ({ length }: string) => ({
+  failed: "size" as const,
+  reason: `what it would be told has ${length} characters; ${limits.text} are allowed`,
+  fuel: 0,
+});
+
 function valueOf(answer: Answer | undefined, during: string, isFinal: boolean): unknown {
   if (!answer) throw new GuestFailure({ failed: "gone", reason: "there was no answer", fuel: 0 }, during, false);
   if ("failed" in answer) throw new GuestFailure(answer, during, isFinal && answer.failed !== "gone");
   return (JSON.parse(answer.text) as { value?: unknown }).value;
 }
-
-const finite = (value: number | undefined): number | null =>
-  value === undefined || !Number.isFinite(value) ? null : value;
-
-const headOf = ({ policy, budget, slots, inForce, pending, baseline, noiseFloor, incumbent }: View): Head => ({
-  policy,
-  budget: { trials: finite(budget.trials), used: budget.used },
-  slots,
-  inForce,
-  pending: pending.map(slim),
-  baseline: finite(baseline),
-  noiseFloor: finite(noiseFloor),
-  incumbent: incumbent
-    ? { id: incumbent.trial.id, value: finite(incumbent.value), se: finite(incumbent.se), repeats: incumbent.repeats }
-    : null,
-});
-
-/** A message holds 64 KB: of a trial with large edits or many metrics, what the search is about. */
-function foldText(trial: Trial, head: Partial<Head>): string {
-  const text = stringify({ do: "fold", trial, head });
-  return text.length <= limits.text ? text : stringify({ do: "fold", trial: slim(trial), head });
-}
-
-function slim(trial: Trial): Trial {
-  if (JSON.stringify(trial).length < limits.text / 8) return trial;
-  const { values } = trial.candidate as { values?: unknown };
-  const outcome = trial.outcome?.status === "measured" ? { ...trial.outcome, metrics: {} } : trial.outcome;
-  return { ...trial, candidate: { values }, touches: [], ...(outcome ? { outcome } : {}) };
-}
-
-const stringify = (message: Message): string => JSON.stringify(message);

@@ -54,10 +54,12 @@ export type Message =
 export interface Described {
   name: string;
   kinds: readonly string[];
-  proposes: boolean;
   schema?: unknown;
   taps: readonly TapName[];
 }
 
 /** The guest's answer: a value (undefined: no opinion), or why there is none. */
 export type Reply = { value?: unknown } | { error: string };
+
+/** Text of a guest as it may be shown and sent on: cut, and without characters that a terminal would obey or nobody would see. */
+export const plainText = (text: string, most: number): string => text.slice(0, most).replace(/[^\P{C}\n\t]/gu, " ");

@@ -1,8 +1,8 @@
-import type { Draft, Generated, TaskChange, Values } from "../../core/index.ts";
+import type { Draft, Generated, TaskChange, Values, View } from "../../core/index.ts";
 import { complete, changed, hashOf, valuesKey, violation } from "../../kit/index.ts";
 import { draftOf, verdictOf } from "./generated.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
-import type { Head, Message, TapName } from "./protocol.ts";
+import { plainText, type Head, type Message, type TapName } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Problem } from "./scan.ts";
 import type { Trace, TraceTurn } from "./trace.ts";
@@ -11,10 +11,15 @@ import type { Trace, TraceTurn } from "./trace.ts";
 export interface Rehearsal {
   problem?: Problem;
   turns: number;
-  /** Turns in which it changed, took, refused, stopped or decided something. */
+  /** Turns in which it changed, took or refused the draft. */
   acted: number;
   spoke: number;
   refused: number;
+  /** Trials that it stopped, had measured again, and of those that were kept how many it discarded. */
+  stopped: number;
+  repeated: number;
+  keeps: number;
+  overruled: number;
   /** Points that it made itself, and how many of them had been tried before. */
   made: number;
   stale: number;
@@ -34,12 +39,14 @@ interface Rehearsing {
 /** Fuel for a rehearsal: half of what a run gives, so that a run is not lost by a tick. */
 const half = ({ fuel, patienceMs }: Allowance): Allowance => ({ fuel: fuel / 2, patienceMs }) as Allowance;
 
+const longestMessage = 500;
+
 class Refusal extends Error {
   readonly problem: Problem;
 
   constructor(check: Problem["check"], message: string) {
     super(message);
-    this.problem = { check, message };
+    this.problem = { check, message: plainText(message, longestMessage) };
   }
 }
 
@@ -59,7 +66,8 @@ export async function rehearse(
     options: source.options,
   };
   const machine = new Machine(sandbox, source.code, start);
-  const seen: Rehearsal = { turns: 0, acted: 0, spoke: 0, refused: 0, made: 0, stale: 0, answers: new Map() };
+  const counts = { turns: 0, acted: 0, spoke: 0, refused: 0, made: 0, stale: 0 };
+  const seen: Rehearsal = { ...counts, stopped: 0, repeated: 0, keeps: 0, overruled: 0, answers: new Map() };
   const tried = new Set<string>();
   let folded = 0;
   try {
@@ -86,7 +94,8 @@ export async function rehearse(
 
 function problemOf(error: unknown, { name }: Trace): Problem {
   if (error instanceof Refusal) return error.problem;
-  const message = `${error instanceof Error ? error.message : String(error)} (on the search "${name}")`;
+  const told = plainText(error instanceof Error ? error.message : String(error), longestMessage);
+  const message = `${told} (on the search "${name}")`;
   if (!(error instanceof GuestFailure) || error.kind === "error") return { check: "contract", message };
   return { check: "limits", message };
 }
@@ -105,7 +114,7 @@ async function ask(
   const base: Values = parent?.candidate.values ?? {};
   const words: unknown[] = [];
   let acted = false;
-  const calls = async (tap: TapName, message: (head: Partial<Head>) => Message, allowance: Allowance) => {
+  const calls: Calls = async (tap, message, allowance) => {
     if (!taps.includes(tap)) return undefined;
     const before = probing ? await machine.call(() => ({ do: "probe" }), undefined, allowed.propose) : undefined;
     const answer = await machine.call(message, view, half(allowance));
@@ -143,23 +152,32 @@ async function ask(
       seen.last = key;
     }
   }
-  const trial = view.trials.at(-1);
-  if (trial) {
-    const progress = [1, 2, 3].map((step) => ({
-      step,
-      value: trial.outcome?.status === "measured" ? trial.outcome.metric * (1 + 1 / step) : step,
-    }));
-    const stop = await calls("progress", (head) => ({ do: "progress", head, trial, progress }), allowed.decide);
-    if (stop !== undefined && stop !== "stop")
-      throw new Refusal("contract", `progress answered ${JSON.stringify(stop)}: true or false is expected of prune`);
-    const { verdict = { decision: "discard", reason: "" } } = trial;
-    const decided = await calls("select", (head) => ({ do: "select", head, trial, verdict }), allowed.decide);
-    if (stop !== undefined || (decided !== undefined && verdictOf(decided, verdict).decision !== verdict.decision))
-      acted = true;
-  }
+  await judge(calls, view, seen);
   if (acted) seen.acted++;
   seen.answers.set(number, JSON.stringify(words));
   return values;
+}
+
+type Calls = (tap: TapName, message: (head: Partial<Head>) => Message, allowance: Allowance) => Promise<unknown>;
+
+/** Asks what it would stop and decide; a pair cannot tell the worth of that, so it is no act. */
+async function judge(calls: Calls, { trials }: View<TaskChange>, seen: Rehearsal): Promise<void> {
+  const trial = trials.at(-1);
+  if (!trial) return;
+  const progress = [1, 2, 3].map((step) => ({
+    step,
+    value: trial.outcome?.status === "measured" ? trial.outcome.metric * (1 + 1 / step) : step,
+  }));
+  const stop = await calls("progress", (head) => ({ do: "progress", head, trial, progress }), allowed.decide);
+  if (stop !== undefined && stop !== "stop")
+    throw new Refusal("contract", `progress answered ${JSON.stringify(stop)}: true or false is expected of prune`);
+  const { verdict = { decision: "discard", reason: "" } } = trial;
+  const answer = await calls("select", (head) => ({ do: "select", head, trial, verdict }), allowed.decide);
+  const { decision } = answer === undefined ? verdict : verdictOf(answer, verdict);
+  if (stop === "stop") seen.stopped++;
+  if (decision === "repeat" && verdict.decision !== "repeat") seen.repeated++;
+  if (verdict.decision === "keep") seen.keeps++;
+  if (verdict.decision === "keep" && decision === "discard") seen.overruled++;
 }
 
 function check(trace: Trace, turn: TraceTurn, base: Values, values: Values, where: string): void {

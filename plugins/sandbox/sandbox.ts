@@ -22,6 +22,12 @@ export class Sandbox {
   #order: Promise<unknown> = Promise.resolve();
   #alive = new Set<number>();
   #machines = 0;
+  #time = { until: Infinity, ms: Infinity };
+
+  /** From now on so much time for all jobs together: what runs at its end is ended, what comes after it fails. */
+  allow(ms: number): void {
+    this.#time = { until: performance.now() + ms, ms };
+  }
 
   /** A number for a new machine. */
   reserve(): number {
@@ -42,6 +48,7 @@ export class Sandbox {
   /** Does the jobs of one machine, one after the other; the answers end where one failed. Only within `inOrder`. */
   async run(machine: number, jobs: readonly Omit<Job, "vm">[]): Promise<Answer[]> {
     const answers: Answer[] = [];
+    if (performance.now() >= this.#time.until) return [{ failed: "killed", reason: this.#timeText(), fuel: 0 }];
     for (let from = 0; from < jobs.length; from += mostAtOnce) {
       answers.push(...(await this.#post(jobs.slice(from, from + mostAtOnce).map((job) => ({ ...job, vm: machine })))));
       const last = answers.at(-1);
@@ -68,12 +75,16 @@ export class Sandbox {
     await worker?.terminate();
   }
 
+  #timeText(): string {
+    return `there was no time left: ${this.#time.ms / 1000} s are allowed for all its calls together`;
+  }
+
   #post(jobs: readonly Job[]): Promise<Answer[]> {
     const worker = (this.#worker ??= this.#start());
     Atomics.store(this.#done, 0, 0);
     worker.ref();
     return new Promise((resolve) => {
-      let [count, since] = [0, Date.now()];
+      let [count, since] = [0, performance.now()]; // a clock that stands still while the computer sleeps
       const finish = (answers: Answer[]): void => {
         clearInterval(watch);
         worker.off("message", finish).off("error", fell).off("exit", left);
@@ -87,10 +98,11 @@ export class Sandbox {
         void worker.terminate();
       };
       const watch = setInterval(() => {
-        const now = Atomics.load(this.#done, 0);
-        if (now !== count) [count, since] = [now, Date.now()];
+        const [done, now] = [Atomics.load(this.#done, 0), performance.now()];
+        if (done !== count) [count, since] = [done, now];
         const patienceMs = jobs[Math.min(count, jobs.length - 1)]?.patienceMs ?? Infinity;
-        if (Date.now() - since > patienceMs) lose("killed", `it did not answer within ${patienceMs / 1000} s`);
+        if (now - since > patienceMs) lose("killed", `it did not answer within ${patienceMs / 1000} s`);
+        else if (now >= this.#time.until) lose("killed", this.#timeText());
       }, watchMs);
       const fell = (error: unknown): void => lose("gone", messageOf(error));
       const left = (): void => lose("gone", "the sandbox's thread ended");
@@ -100,13 +112,17 @@ export class Sandbox {
   }
 
   #start(): Worker {
-    return new Worker(workerFile, {
+    const worker = new Worker(workerFile, {
       workerData: this.#done.buffer,
       env: {},
       execArgv: ["--disable-warning=ExperimentalWarning"],
       resourceLimits: { maxOldGenerationSizeMb: 256 },
       stdout: true,
       stderr: true,
+    });
+    // one that falls between two jobs is replaced by the next; unheard, its error would end the process
+    return worker.on("error", () => {
+      if (this.#worker === worker) [this.#worker, this.#alive] = [undefined, new Set()];
     });
   }
 }

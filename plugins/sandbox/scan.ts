@@ -35,7 +35,9 @@ export function scan(code: string): Problem[] {
   ];
   if (code.length > most.characters)
     return problem(`the file has ${code.length} characters; ${most.characters} are allowed`);
-  if (/[\0\uFFFD]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])/.test(code)) return problem("the file is not plain text in UTF-8");
+  // control characters, marks that turn the direction of reading, halves of characters, what UTF-8 does not hold
+  if (/[^\P{Cc}\n\r\t]|[\u202A-\u202E\u2066-\u2069\uFFFD]|\p{Cs}/u.test(code))
+    return problem("the file is not plain text in UTF-8");
   const lines = code.split("\n");
   if (lines.length > most.lines) return problem(`the file has ${lines.length} lines; ${most.lines} are allowed`);
   let depth = 0;

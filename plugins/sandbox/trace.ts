@@ -132,7 +132,7 @@ function madeUp(kind: (typeof kinds)[number], space: Space, objective: Objective
     const verdict: Verdict = {
       decision: kept ? "keep" : "discard",
       ...(crashed || id === 0 ? {} : { gain: best.loss - loss }),
-      ...(kept ? { estimate: { value: metric, se: 0, repeats: 1 } } : {}),
+      ...(crashed ? {} : { estimate: { value: metric, se: 0, repeats: 1 } }),
       noiseFloor: noise,
       reason: kept ? "better" : "not better",
     };

@@ -27,12 +27,20 @@ export class TypeCheck {
     this.#child = undefined;
   }
 
-  #ask(code: string, withinMs: number): Promise<Problem[]> {
-    const child = (this.#child ??= fork(checkerFile, {
+  #start(): ChildProcess {
+    const child = fork(checkerFile, {
       env: {},
       execArgv: [`--max-old-space-size=${memoryMb}`, "--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "ignore", "ignore", "ipc"],
-    }));
+    });
+    const forget = (): void => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    return child.on("exit", forget).on("error", forget); // one that ends between two files is replaced for the next
+  }
+
+  #ask(code: string, withinMs: number): Promise<Problem[]> {
+    const child = (this.#child ??= this.#start());
     return new Promise((resolve) => {
       const end = (problems: Problem[]): void => {
         clearTimeout(timer);

@@ -4,7 +4,7 @@ import { EvalFlags, Intrinsics, JSException, JSValueHandle, QuickJS, type Snapsh
 import { limits } from "./protocol.ts";
 
 /** Why a call has no reply. All but `error` leave the virtual machine in a state that nobody knows: it must be thrown away; `thread`: so must its thread. */
-export type FailureKind = "error" | "fuel" | "memory" | "stack" | "size" | "thread";
+export type FailureKind = "error" | "fuel" | "memory" | "stack" | "size" | "engine" | "thread";
 
 export class CallFailure extends Error {
   readonly kind: FailureKind;
@@ -131,7 +131,7 @@ export class Vm {
       if (promise.promiseState === 0)
         throw new CallFailure("error", "the file waits for something before it is loaded: await is not allowed");
       const result = new JSValueHandle(engine, engine._getExports().qjs_promise_result(promise.ptr));
-      if (promise.promiseState !== 1) throw new JSException(result);
+      if (promise.promiseState !== 1) throw failureOf(vm.#told(result)); // JSException would copy its whole message
       return engine.callFunction(engine.importHandle(adopt), engine.undefined, result.getProp("default"));
     });
     return { vm, described };
@@ -168,9 +168,10 @@ export class Vm {
     try {
       text = this.#text(work());
     } catch (error) {
-      if (error instanceof CallFailure) throw error;
       if (this.#fuel.used > fuel) throw new CallFailure("fuel", `it used up its fuel of ${fuel} ticks`);
-      throw failureOf(this.#told(error));
+      if (error instanceof CallFailure) throw error;
+      if (error instanceof JSException) throw failureOf(this.#told(error.handle));
+      throw new CallFailure("engine", `the engine broke on it: ${String(error).slice(0, 200)}`);
     }
     const error = text.startsWith('{"error"') ? String((JSON.parse(text) as { error: unknown }).error) : undefined;
     if (error !== undefined) throw failureOf(error);
@@ -178,10 +179,9 @@ export class Vm {
   }
 
   /** A thrown value is told by the guest: to look at it from here could run its code. */
-  #told(error: unknown): string {
-    if (!(error instanceof JSException)) return "it failed";
+  #told(thrown: JSValueHandle): string {
     try {
-      return this.#text(this.#vm.callFunction(this.#tell, this.#vm.undefined, error.handle));
+      return this.#text(this.#vm.callFunction(this.#tell, this.#vm.undefined, thrown));
     } catch {
       return "threw something that cannot be told";
     }

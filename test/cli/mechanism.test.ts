@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { outerLoop } from "../../plugins/outer-loop/index.ts";
@@ -11,6 +11,10 @@ const root = new URL("../../", import.meta.url).pathname;
 const command = join(root, "cli/bilevel.js");
 const bilevel = (folder: string, ...args: string[]) =>
   spawnSync(process.execPath, [command, "mechanism", ...args, "-C", folder], { encoding: "utf8" });
+/** A folder in which the command stands under its name, as where bilevel is installed. */
+const commands = emptyFolder();
+writeFileSync(join(commands, "bilevel"), `#!/bin/sh\nexec "${process.execPath}" --no-warnings "${command}" "$@"\n`);
+chmodSync(join(commands, "bilevel"), 0o755);
 const written = (name: string, code: string): string => {
   const folder = emptyFolder();
   writeFileSync(join(folder, name), code);
@@ -97,7 +101,7 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     });
   });
 
-  it("adopt writes a package whose test passes, and which a config can import", () => {
+  it("adopt writes a package whose test passes, and which installs from its tarball and loads", () => {
     const { status, stdout, stderr } = bilevel(home, "adopt", "2");
     expect([status, stderr]).toEqual([0, ""]);
     const folder = join(home, "bilevel-mechanism-one-fifth-rule");
@@ -112,16 +116,33 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     });
     const { scripts } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { scripts: { test: string } };
     expect(scripts.test).toBe("bilevel mechanism test index.ts");
-    expect(bilevel(folder, "test", "index.ts").status).toBe(0);
-    mkdirSync(join(home, "node_modules"), { recursive: true });
-    symlinkSync(folder, join(home, "node_modules", "bilevel-mechanism-one-fifth-rule"));
+    const npm = (cwd: string, ...args: string[]) =>
+      spawnSync("npm", args, {
+        cwd,
+        encoding: "utf8",
+        env: { ...process.env, PATH: `${commands}:${process.env.PATH}` },
+      });
+    const tested = npm(folder, "test");
+    expect([tested.status, tested.stdout]).toEqual([0, expect.stringContaining("pass  live")]);
+    const packed = JSON.parse(npm(folder, "pack", "--json").stdout) as {
+      filename: string;
+      files: { path: string }[];
+    }[];
+    expect(packed[0]?.files.map(({ path }) => path).sort()).toEqual(
+      ["README.md", "evidence.json", "index.d.ts", "index.js", "index.ts", "package.json"].sort(),
+    );
+    writeFileSync(join(home, "package.json"), "{}");
+    const tarball = join(folder, packed[0]?.filename ?? "");
+    const installed = npm(home, "install", "--offline", "--legacy-peer-deps", "--no-audit", "--no-fund", tarball);
+    expect([installed.status, installed.stderr]).toEqual([0, ""]);
+    expect(lstatSync(join(home, "node_modules", "bilevel-mechanism-one-fifth-rule")).isDirectory()).toBe(true);
     writeFileSync(join(home, "train.js"), "const X = 0.9;\nconsole.log('loss: ' + (X - 0.3) ** 2);\n");
     writeFileSync(
       join(home, "bilevel.config.ts"),
       `import { defineConfig, evaluateProcess, innerLoop } from "bilevel";
 import oneFifth from "bilevel-mechanism-one-fifth-rule";
 export default defineConfig({
-  task: { folder: ".", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none", ignore: ["node_modules", "bilevel-*"] },
+  task: { folder: ".", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none", ignore: ["node_modules", "bilevel-*", "package*.json"] },
   objective: { metric: "loss", direction: "minimize" },
   space: { parameters: { X: { type: "float", min: 0, max: 1, default: 0.9 } } },
   evaluator: evaluateProcess(), levels: [innerLoop()], plugins: [oneFifth()], budget: { trials: 3 },
@@ -130,6 +151,7 @@ export default defineConfig({
     const ran = spawnSync(process.execPath, ["--no-warnings", command, "run", "-C", home], { encoding: "utf8" });
     expect([ran.status, ran.stderr]).toEqual([0, ""]);
     expect(ran.stdout).toContain("mechanism one-fifth-rule: kept");
+    expect(ran.stdout).toContain("in force from the start, not judged"); // a new record: nothing came along from the run
     expect(existsSync(folder)).toBe(true);
     expect(bilevel(home, "adopt", "2", "--run", "run-1")).toMatchObject({
       status: 2,

@@ -11,6 +11,7 @@ import {
   selector,
   shaper,
   step,
+  truth,
   valuesOf,
   worstOfTwo,
 } from "../support/bowl.ts";
@@ -155,6 +156,32 @@ describe("a change on probation", () => {
     expect(verdicts).toContain("repeat");
     expect(verdicts).toContain("keep");
     expect(verdicts).toContain("revert");
+  });
+
+  it("that was kept and turned harmful is tested once more, before anything new, and goes", async () => {
+    const turning = shaper("turning", (values, turn) => {
+      const other = step(turn);
+      const [better, worse] = truth(other) < truth(values) ? [other, values] : [values, other];
+      return turn.view.inForce.includes("turning") ? worse : better; // good as long as it is on probation
+    });
+    const late = Array.from({ length: 20 }, (_, index) =>
+      shaper(`late-${index}`, (values, turn) => {
+        const other = step(turn);
+        return truth(other) < truth(values) ? values : other;
+      }),
+    );
+    const { end, facts } = await run({
+      levels: [level(), research(5)],
+      plugins: [turning, ...late],
+      budget: { trials: 500 },
+    });
+    const tested = ofType(facts, "segment").flatMap((fact) => (fact.probation as { id: string }[]).map(({ id }) => id));
+    const review = tested.indexOf("without turning");
+    expect(review).toBeGreaterThan(0);
+    expect(tested.slice(review).some((id) => id.startsWith("late"))).toBe(true);
+    expect(end.levels.get("inner")?.evidence.get("turning")?.decision).toBe("keep");
+    expect(end.levels.get("inner")?.evidence.get("without turning")).toMatchObject({ decision: "keep", needed: 10 });
+    expect(end.levels.get("inner")?.inForce).not.toContain("turning");
   });
 
   it("once kept shapes every later trial, and is named in it", async () => {

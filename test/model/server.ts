@@ -39,7 +39,7 @@ async function answer(
     const system = messages.find(({ role }) => role === "system")?.content;
     const session = new module.LlamaChatSession({ contextSequence: context.getSequence(), systemPrompt: system });
     const schema = format?.json_schema?.schema;
-    const grammar = schema ? { grammar: await llama.createGrammarForJsonSchema(schema) } : {};
+    const grammar = schema ? { grammar: await llama.createGrammarForJsonSchema(drawn(schema) as object) } : {};
     const text = messages
       .filter(({ role }) => role !== "system")
       .map(({ role, content }) => (role === "user" ? content : `You answered: ${content}`))
@@ -54,6 +54,22 @@ async function answer(
   } finally {
     await context.dispose();
   }
+}
+
+/** The library's grammar writes every property that a schema names: of those that are too many, some are drawn. */
+function drawn(schema: unknown): unknown {
+  if (typeof schema !== "object" || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map(drawn);
+  const { properties, maxProperties } = schema as { properties?: Record<string, unknown>; maxProperties?: number };
+  const entries = Object.entries(schema).map(([key, value]) => [key, drawn(value)] as const);
+  if (!properties || maxProperties === undefined) return Object.fromEntries(entries);
+  const names = Object.keys(properties)
+    .sort(() => Math.random() - 0.5)
+    .slice(0, maxProperties);
+  return {
+    ...Object.fromEntries(entries),
+    properties: Object.fromEntries(names.map((name) => [name, properties[name]])),
+  };
 }
 
 let last: Promise<unknown> = Promise.resolve();

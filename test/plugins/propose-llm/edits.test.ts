@@ -6,7 +6,6 @@ import { replay } from "../../../cli/replay.ts";
 import type { Edit, Task, TaskChange, Trial } from "../../../core/index.ts";
 import { resolveConfig } from "../../../core/index.ts";
 import { evaluateProcess } from "../../../plugins/evaluate-process/index.ts";
-import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { proposeLlm, relevantParts } from "../../../plugins/propose-llm/index.ts";
 import { report } from "../../../plugins/report/index.ts";
 import { emptyFolder, ofType } from "../../support/run.ts";

@@ -31,6 +31,23 @@ export const answers: readonly Group[] = [
         refused: "limits",
         inside: fuel,
       },
+      {
+        name: "an error of thirty megabytes, thrown while loading",
+        code: loading("throw new Error('x'.repeat(30_000_000));"),
+        refused: "loads",
+        inside: /Error: x{100}/,
+      },
+      {
+        name: "an error that would clear the screen",
+        code: refining("throw new Error(String.fromCharCode(27) + '[2J' + String.fromCharCode(155) + '2J');"),
+        refused: "contract",
+        inside: /Error: {2}\[2J 2J/,
+      },
+      {
+        name: "a parameter whose name would clear the screen",
+        code: refining("return { values: { [String.fromCharCode(27) + '[2J']: 1 } };"),
+        refused: "contract",
+      },
       { name: "null", code: refining("return null as never;"), refused: "contract" },
       { name: "a text", code: refining("return 'change it' as never;"), refused: "contract" },
       { name: "a function", code: refining("return (() => 1) as never;"), refused: "live" },
@@ -62,6 +79,20 @@ export const answers: readonly Group[] = [
       {
         name: "a parameter that is not there",
         code: refining("return { values: { ...draft.candidate.values, zz: 1 } };"),
+        refused: "contract",
+      },
+      {
+        name: "lists in lists",
+        code: refining(
+          "let x: unknown = 1; for (let n = 0; n < 2_000; n++) x = [x]; return { values: { a: x } } as never;",
+        ),
+        refused: "contract",
+      },
+      {
+        name: "five thousand words to the proposer",
+        code: `export default { name: "x", contract: 1, apply(taps: { propose(stage: string, tap: unknown): void }) {
+          taps.propose("BRIEF", (draft: object) => ({ ...draft, brief: Array.from({ length: 5000 }, () => ({ text: 7 })) }));
+        } };`,
         refused: "contract",
       },
       {
@@ -118,6 +149,8 @@ export const answers: readonly Group[] = [
       },
       { name: "a file of 40 KB", code: `// ${"x".repeat(40_000)}\n${loading("")}`, refused: "size" },
       { name: "a file of 2,000 lines", code: `${"\n".repeat(2000)}${loading("")}`, refused: "size" },
+      { name: "what a terminal obeys", code: `// \u001b[2J\u009b2J\n${loading("")}`, refused: "size" },
+      { name: "text that reads backwards", code: `// \u202e\n${loading("")}`, refused: "size" },
       { name: "null characters", code: `${loading("")}\0`, refused: "size" },
       { name: "half a character", code: `${loading("")}// \uD800`, refused: "size" },
       { name: "a reference directive", code: `/// <reference types="node" />\n${loading("")}`, refused: "imports" },
@@ -145,6 +178,34 @@ export const answers: readonly Group[] = [
         refused: "loads",
       },
       { name: "a default export that is no mechanism", code: "export default 42;", refused: "loads" },
+      {
+        name: "a plugin whose kinds are no list",
+        code: `export default { name: "x", contract: 1, kinds: 5, apply() {} };`,
+        refused: "loads",
+        inside: /kinds is a list/,
+      },
+      {
+        name: "a plugin that is a proxy with a name of a hundred thousand characters",
+        code: `export default new Proxy({ name: "x", contract: 1, apply() {} }, {
+          get: (target: Record<string, unknown>, key: string) => (key === "name" ? "a".repeat(100_000) : target[key]),
+        });`,
+        refused: "limits",
+        inside: /characters/,
+      },
+      {
+        name: "ten thousand taps with long names",
+        code: `export default { name: "x", contract: 1, apply(taps: { propose(stage: string, tap: unknown): void }) {
+          for (let n = 0; n < 10_000; n++) taps.propose("x".repeat(1000), () => undefined);
+        } };`,
+        refused: "limits",
+        inside: /characters/,
+      },
+      {
+        name: "options whose schema is a prototype",
+        code: `export default { name: "x", contract: 1, schema: JSON.parse('{"properties":{"__proto__":{"default":{"polluted":1}}}}'),
+          apply(taps: { propose(stage: string, tap: unknown): void }) { taps.propose("SHAPE", () => undefined); } };`,
+        refused: "live",
+      },
       { name: "a hostile name", code: loading("").replace(`"hostile"`, `"../../etc"`), refused: "contract" },
     ],
   ],

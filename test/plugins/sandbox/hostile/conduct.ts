@@ -1,5 +1,12 @@
 import { type Group, refining, none } from "./file.ts";
 
+/** Redraws a parameter that is not frozen, and has this method besides. */
+const besides = (method: string): string =>
+  refining(
+    `const name = ["a", "b", "c"].find((one) => !turn.view.policy.frozen.includes(one)) ?? "a";
+    return { values: { ...draft.candidate.values, [name]: turn.random() } };`,
+  ).replace(/,\n\}\);\n$/, `,\n  ${method},\n});\n`);
+
 /** Files that keep state or chance where they must not, or search badly on purpose. */
 export const conduct: readonly Group[] = [
   [
@@ -124,6 +131,30 @@ export const conduct: readonly Group[] = [
         name: "only judges",
         code: `import { mechanism } from "bilevel/kit";\nexport default mechanism({ name: "x", init: () => 0, reflect: (state) => state, select: () => undefined });`,
         refused: "contract",
+      },
+      { name: "stops everything", code: besides("prune: () => true"), refused: "contract" },
+      {
+        name: "has everything measured again",
+        code: besides('select: (_state, verdict) => ({ ...verdict, decision: "repeat" as const })'),
+        refused: "contract",
+      },
+      {
+        name: "keeps what crashed",
+        code: besides('select: (_state, verdict) => ({ ...verdict, decision: "keep" as const })'),
+        refused: "contract",
+      },
+      {
+        name: "discards whatever gains",
+        code: besides('select: (_state, verdict) => ({ ...verdict, decision: "discard" as const })'),
+        refused: "contract",
+      },
+      {
+        name: "only stops, beside a refine that does nothing",
+        code: refining("return undefined;").replace(
+          /,\n\}\);\n$/,
+          ",\n  prune: (_state, trial) => trial.id % 2 === 0,\n});\n",
+        ),
+        refused: "live",
       },
       {
         name: "throws in reflect",

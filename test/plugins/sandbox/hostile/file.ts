@@ -27,7 +27,7 @@ export const loading = (top: string): string => refining("return undefined;", { 
 export const loops = "while (true) {}";
 export const fuel = /used up its fuel/;
 export const memory = /used up its memory/;
-export const deep = /too deep|RangeError|used up its fuel/;
+export const deep = /too deep|RangeError|used up its fuel|did not answer/;
 export const none = /not defined|is not a function|undefined/;
 
 export type Group = readonly [name: string, files: readonly Hostile[]];
