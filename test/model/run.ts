@@ -94,7 +94,7 @@ const config: Config = {
   evaluator,
   llm: llm({ model: "gemma-3-270m", baseURL: server.url, timeoutSeconds: 300, maxTokens: 300, retries: 0 }),
   proposer: proposeLlm(),
-  levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 10 })],
+  levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 5 })],
   budget: { trials: 10 },
 };
 const folder = mkdtempSync(join(tmpdir(), "bilevel-model-"));
