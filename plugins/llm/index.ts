@@ -133,10 +133,12 @@ export function llm(given: LlmOptions): RecordedModel {
     });
     if (first.usage) purse.spend(first.usage, price && costOf(first.usage, price));
     if (!("failure" in first)) return;
-    if (!first.failure.isFinal) return notice(`the model did not answer the first question: ${first.failure.reason}`);
-    throw new BilevelError("E_MODEL", `the model cannot be asked: ${first.failure.reason}`, {
+    const { reason, isFinal } = first.failure;
+    const where = `${model} at ${options.baseURL ?? "OpenAI"}`;
+    if (!isFinal) return notice(`the model (${where}) did not answer the first question: ${reason}`);
+    throw new BilevelError("E_MODEL", `the model cannot be asked: ${reason}`, {
       path: "llm",
-      received: `${model} at ${options.baseURL ?? "OpenAI"}`,
+      received: where,
       hint: "mend the key, the model's name or the address; or take llm out of the config: everything runs without it",
     });
   }

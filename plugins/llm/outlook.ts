@@ -21,14 +21,15 @@ export function outlookOf(config: Config, limits: { tokens?: number; usd?: numbe
   const about = (count: number): string =>
     count >= 10 ? Math.floor(Number(count.toPrecision(2))).toLocaleString("en") : String(Math.floor(count));
   const buys = `buys about ${about(affordable(usual.proposal))} proposals or ${about(affordable(usual.dialogue))} research dialogues`;
+  const several = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`;
   const { trials } = config.budget;
   if (trials === undefined) return buys;
-  const plans = [`${Math.round(trials * (shares[config.proposer?.name ?? ""] ?? 0))} proposals`];
+  const plans = [several(Math.round(trials * (shares[config.proposer?.name ?? ""] ?? 0)), "proposal")];
   let segment = 1;
   for (const { changes, every } of config.levels) {
     segment *= every ?? 1;
-    if (changes === "policy") plans.push(`${Math.floor(trials / segment)} policies`);
-    if (changes === "mechanisms") plans.push(`${Math.floor(trials / segment)} research dialogues`);
+    if (changes === "policy") plans.push(several(Math.floor(trials / segment), "policy", "policies"));
+    if (changes === "mechanisms") plans.push(several(Math.floor(trials / segment), "research dialogue"));
   }
   return `${buys}; ${trials} trials may ask for up to ${plans.join(", ")}`;
 }
