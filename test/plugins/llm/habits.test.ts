@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { completion, send, type Asked, type Reaction } from "../../support/model-server.ts";
+import { Client } from "../../../plugins/llm/client.ts";
+import { completion, modelServer, send, type Asked, type Reaction } from "../../support/model-server.ts";
 import { proposals, withModel } from "../../support/with-model.ts";
 
 const refusing =
@@ -140,5 +141,26 @@ describe("how a server wants to be asked", () => {
     });
     expect(exchanges[0]?.faults).toEqual(["it was cut off after 4000 tokens: be shorter"]);
     expect(asked[2]?.body.messages.at(-1)?.content).toContain("be shorter");
+  });
+
+  it("by so many calls at the same time, and no more", async () => {
+    let [running, most] = [0, 0];
+    const server = await modelServer(
+      () => ({ ready: true }),
+      () => (response, asked) => {
+        most = Math.max(most, ++running);
+        setTimeout(() => {
+          running--;
+          send(response, 200, completion(`{"number": ${asked.number}}`));
+        }, 20);
+      },
+    );
+    const limits = { maxTokens: 100, timeoutSeconds: 20, retries: 0, stream: false };
+    const client = new Client({ baseURL: server.url, concurrency: 3, ...limits });
+    const messages = [{ role: "user" as const, content: "x" }];
+    const calls = Array.from({ length: 12 }, () => client.call({ model: "m", messages, form: {}, maxTokens: 10 }));
+    expect((await Promise.all(calls)).every((answer) => "text" in answer)).toBe(true);
+    await server.close();
+    expect(most).toBe(3);
   });
 });

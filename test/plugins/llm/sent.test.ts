@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { journalFile } from "../../../core/index.ts";
+import { journalFile, type Outcome, type Plugin } from "../../../core/index.ts";
 import { fenced, redacted } from "../../../kit/text.ts";
 import { send } from "../../support/model-server.ts";
 import { withModel } from "../../support/with-model.ts";
@@ -31,5 +31,32 @@ describe("what a model is sent and what is kept of it", () => {
     expect(asked[0]?.headers.authorization).toBe("Bearer very-secret-value-42");
     expect(readFileSync(journalFile(folder), "utf8")).not.toContain("very-secret-value-42");
     expect(readFileSync(join(folder, "journal.jsonl"), "utf8")).toContain("[key] broke");
+  });
+
+  it("holds no key of the program's either: not in what is sent, journaled or exported", async () => {
+    const secrets = ["hf_abcdefgh12345678", "open-sesame-99"];
+    const crash = (): Outcome => ({
+      status: "crashed",
+      kind: "exit",
+      reason: `exit code 1: login failed with ${secrets[0]}, WANDB_API_KEY=${secrets[1]}`,
+      seconds: 0,
+    });
+    const measured = (): Outcome => ({ status: "measured", metric: 1, metrics: { loss: 1 }, seconds: 0 });
+    const evaluator: Plugin = {
+      name: "leaking",
+      contract: 1,
+      apply: (taps) => taps.evaluate((trial) => Promise.resolve(trial.id === 0 ? measured() : crash())),
+    };
+    const { folder, asked } = await withModel({ config: () => ({ evaluator, budget: { trials: 4 } }) });
+    const sent = asked.map(({ body }) => JSON.stringify(body)).join("\n");
+    expect(sent).toContain("login failed with [key], WANDB_API_KEY=[key]");
+    const written = ["journal.jsonl", "llm.jsonl"].map((file) => readFileSync(join(folder, file), "utf8")).join("\n");
+    for (const secret of secrets) expect(sent + written).not.toContain(secret);
+  });
+
+  it("leaves names alone that only look like a key's", () => {
+    const code = "PAD_TOKEN = tokenizer.pad\nMAX_TOKEN = 512\nkey = lambda x: x\nAPI_KEY = load()\n";
+    expect(redacted(code)).toBe(code);
+    expect(redacted('API_KEY = "abcdef123"')).toBe('API_KEY = "[key]"');
   });
 });
