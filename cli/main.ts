@@ -45,7 +45,7 @@ export async function main(args: readonly string[]): Promise<void> {
 function usageError(message: string, args: readonly string[]): BilevelError {
   const verb = args.find((arg) => !arg.startsWith("-"));
   const near = verb && !verbs.includes(verb) ? nearest(verb, verbs) : undefined;
-  const line = message.split("\n")[0] ?? "";
+  const line = message.replace(/\s*\n\s*/g, " ").trim();
   return new BilevelError("E_USAGE", line, {
     allowed: `one of ${verbs.join(", ")}; bilevel --help shows all`,
     hint: near && `did you mean bilevel ${near}?`,

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { Entry, Fact, Stack, Trial } from "../core/index.ts";
 import {
@@ -12,17 +11,15 @@ import {
   planTurn,
   repeatOf,
 } from "../core/index.ts";
-import { loadConfig } from "./config-file.ts";
 import type { CommonArguments } from "./run.ts";
-import { findRun, readRun } from "./runs.ts";
+import { readRun, runWithConfig } from "./runs.ts";
 
 export const replayVerb: CommandModule<object, CommonArguments & { run?: string }> = {
   command: "replay [run]",
   describe: "compute every decision of a run again and compare",
   builder: (args) => args.positional("run", { type: "string" }) as never,
   async handler({ cwd, config: named, run, json }) {
-    const resolved = await loadConfig(resolve(cwd), named);
-    const folder = findRun(resolved.home, run ?? resolved.config.name);
+    const { resolved, folder } = await runWithConfig({ cwd, config: named, run });
     const decisions = await replay(folder, resolved.config);
     console.log(
       json ? JSON.stringify({ decisions, differences: 0 }) : `${decisions} decisions computed again, no difference`,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ResolvedConfig } from "../core/index.ts";
@@ -7,7 +7,8 @@ import type { RecordedModel } from "../plugins/llm/index.ts";
 import { progress } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
 import { loadConfig } from "./config-file.ts";
-import { findRun, newRun } from "./runs.ts";
+import { configOf, configText, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
+import { newRun, runWithConfig } from "./runs.ts";
 
 export interface CommonArguments {
   config?: string;
@@ -15,20 +16,38 @@ export interface CommonArguments {
   json: boolean;
 }
 
-type RunArguments = CommonArguments & {
-  name?: string;
-  run?: string;
-  quiet: boolean;
-  durable: boolean;
-  preset?: string;
-  replay?: string;
-  replaySequence?: string;
-};
+type RunArguments = CommonArguments &
+  Partial<Line> & {
+    yes: boolean;
+    save: boolean;
+    name?: string;
+    run?: string;
+    quiet: boolean;
+    durable: boolean;
+    preset?: string;
+    replay?: string;
+    replaySequence?: string;
+  };
 
 const options = {
   preset: { type: "string", describe: "a preset over the config: bilevel, paper-a to paper-d, a file" },
   quiet: { type: "boolean", default: false, describe: "print only the end" },
   durable: { type: "boolean", default: false, describe: "sync every line of the journal to the disk" },
+} as const;
+
+const lineOptions = {
+  command: {
+    type: "string",
+    describe: 'without a config: what runs a trial, as in "python train.py"',
+    implies: "metric",
+  },
+  metric: { type: "string", describe: "what the program prints as `name: value`", implies: "command" },
+  minimize: { type: "boolean", implies: "command", conflicts: "maximize" },
+  maximize: { type: "boolean", implies: "command" },
+  params: { type: "string", implies: "command", describe: "constants to search, with commas between" },
+  trials: { type: "number", implies: "command", describe: "how many (default 20)" },
+  yes: { type: "boolean", default: false, describe: "do not ask before starting" },
+  save: { type: "boolean", default: false, describe: "write the config that is used" },
 } as const;
 
 /** A recording in the model's place. */
@@ -49,6 +68,7 @@ export const runVerb: CommandModule<object, RunArguments> = {
   builder: (args) =>
     args
       .option("name", { type: "string", describe: "name of the run's folder in .bilevel" })
+      .options(lineOptions)
       .option("replay", { type: "string", describe: "an llm.jsonl that answers in the model's place" })
       .option("replay-sequence", {
         type: "string",
@@ -57,19 +77,40 @@ export const runVerb: CommandModule<object, RunArguments> = {
       })
       .options(options) as never,
   async handler(args) {
+    if (args.command !== undefined) return goByLine({ ...args, command: args.command });
     const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
     answerFrom(resolved, args);
     await go(resolved, newRun(resolved.home, args.name ?? resolved.config.name), args);
   },
 };
 
+/** Starts a run without a config: what is found in the program is shown, and used where nobody objects. */
+async function goByLine(args: RunArguments & { command: string }): Promise<void> {
+  const folder = resolve(args.cwd);
+  const { command, metric = "", minimize, maximize, params, trials = 20 } = args;
+  const found = lookInto(folder, { command, metric, minimize, maximize, params, trials });
+  const config = join(folder, "bilevel.config.ts");
+  if (args.save && existsSync(config))
+    throw new BilevelError("E_USAGE", "there is a config here already", {
+      path: config,
+      hint: "leave --save out, or run it: bilevel run",
+    });
+  if (args.yes) for (const line of args.json ? [] : foundLines(found)) console.log(line);
+  else if (!(await isWanted(foundLines(found)))) return;
+  if (args.save) writeFileSync(config, configText(found));
+  const resolved = args.save ? await loadConfig(folder, config) : configOf(found, folder);
+  const run = newRun(folder, args.name);
+  if (!args.save) keepLine(run, found);
+  await go(resolved, run, args);
+}
+
 export const resumeVerb: CommandModule<object, RunArguments> = {
   command: "resume [run]",
   describe: "go on with a run where it stopped (the latest, or the one named)",
   builder: (args) => args.positional("run", { type: "string" }).options(options) as never,
   async handler(args) {
-    const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
-    await go(resolved, findRun(resolved.home, args.run ?? resolved.config.name), args);
+    const { resolved, folder } = await runWithConfig(args);
+    await go(resolved, folder, args);
   },
 };
 

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import type { Fact, Level, Objective, Space } from "../core/index.ts";
+import { join, resolve } from "node:path";
+import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/index.ts";
+import { loadConfig } from "./config-file.ts";
+import { configOfRun } from "./one-line.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 
 export const runsFolder = (home: string): string => join(home, ".bilevel");
@@ -48,6 +50,29 @@ export function findRun(home: string, name?: string): string {
       hint: names.length > 0 ? "bilevel status shows the latest" : "bilevel run starts one",
     },
   );
+}
+
+/**
+ * A run and its config: the file's, or, where there is none, the line that the run was started with.
+ * @throws E_RUN_UNKNOWN and those of `loadConfig`
+ */
+export async function runWithConfig({
+  cwd,
+  config,
+  preset,
+  run,
+}: {
+  cwd: string;
+  config?: string;
+  preset?: string;
+  run?: string;
+}): Promise<{ resolved: ResolvedConfig; folder: string }> {
+  const home = resolve(cwd);
+  const byLine = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
+  const lined = byLine === undefined ? undefined : configOfRun(byLine, home);
+  if (byLine !== undefined && lined) return { resolved: lined, folder: byLine };
+  const resolved = await loadConfig(home, config, preset);
+  return { resolved, folder: findRun(resolved.home, run ?? resolved.config.name) };
 }
 
 /** What a journal tells, read without its lock; the config is not needed. */

@@ -1,0 +1,197 @@
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline/promises";
+import { join } from "node:path";
+import type { Config, Objective, Parameter, ResolvedConfig, Space } from "../core/index.ts";
+import { BilevelError, resolveConfig } from "../core/index.ts";
+import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
+import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
+import bilevel from "../presets/bilevel.ts";
+
+/** A run without a config, as one line of options. */
+export interface Line {
+  command: string;
+  metric: string;
+  minimize?: boolean;
+  maximize?: boolean;
+  /** Names of the parameters, with commas between; default: what is found. */
+  params?: string;
+  trials: number;
+}
+
+/** What the line and the program say together: everything that the config is made of. */
+export interface Found {
+  command: readonly string[];
+  file: string;
+  /** The constant that takes the trial's seed, where there is one. */
+  seed?: string;
+  objective: Pick<Objective, "metric" | "direction">;
+  space: Space;
+  /** Numbers of the program that are no parameters. */
+  left: readonly string[];
+  trials: number;
+}
+
+const source = /\.(pyw?|[mc]?[tj]s)$/;
+const seedName = /^(RANDOM_|MANUAL_|GLOBAL_)?SEED$/i;
+
+/** Looks into the folder for what the line leaves open. @throws E_USAGE, E_TASK_INVALID */
+export function lookInto(folder: string, { command, metric, minimize, maximize, params, trials }: Line): Found {
+  if (!!minimize === !!maximize)
+    throw new BilevelError("E_USAGE", "is the metric to be made smaller or larger?", {
+      path: "bilevel run --command",
+      allowed: "one of --minimize, --maximize",
+    });
+  const words = wordsOf(command);
+  const file = words.find(
+    (word) => source.test(word) && existsSync(join(folder, word)) && statSync(join(folder, word)).isFile(),
+  );
+  if (file === undefined)
+    throw new BilevelError("E_USAGE", "the command names no program whose constants could be changed", {
+      path: "--command",
+      received: command,
+      allowed: "a .py, .ts or .js file of this folder among its words",
+      hint: "other ways to hand values over (environment, arguments, JSON) need a config: see the README",
+    });
+  const [text, language] = [readFileSync(join(folder, file), "utf8"), languageOf(file)];
+  const constants = findConstants(text, language);
+  const seed = constants.find(({ name, value }) => seedName.test(name) && Number.isInteger(value))?.name;
+  const wanted = params
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const { parameters } = discoverSpace(text, language, wanted);
+  const missing = wanted?.find((name) => !parameters[name]);
+  const named = constants
+    .filter(({ name, value }) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(name))
+    .map(({ name }) => name);
+  if (missing !== undefined)
+    throw new BilevelError("E_USAGE", `${missing} is no constant that a range can be assumed for`, {
+      path: `--params, in ${file}`,
+      allowed: named.join(", ") || "a number at the top level of the file",
+    });
+  const chosen = Object.entries(parameters).filter(
+    ([name, parameter]) => name !== seed && (wanted || isAssumed(parameter)),
+  );
+  if (chosen.length === 0)
+    throw new BilevelError("E_USAGE", `no parameter was found in ${file}`, {
+      path: "--command",
+      allowed: "numbers in UPPER_CASE constants at the top level of the file, or those that --params names",
+      received: named.join(", ") || "no such constant",
+    });
+  return {
+    command: words,
+    file,
+    ...(seed === undefined ? {} : { seed }),
+    objective: { metric, direction: minimize ? "minimize" : "maximize" },
+    space: { parameters: Object.fromEntries(chosen) },
+    left: named.filter((name) => name !== seed && !chosen.some(([one]) => one === name)),
+    trials,
+  };
+}
+
+/** Without being named, only what its value tells a range of: fractions, other positive floats, powers of two. */
+const isAssumed = ({ type, ...domain }: Parameter): boolean =>
+  type === "float" || (type === "int" && "scale" in domain && domain.scale === "pow2");
+
+/** Words of a command line; quotes hold blanks together. */
+const wordsOf = (command: string): string[] =>
+  [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare ?? "");
+
+/** The config of a line; its runs lie in the folder, as if it were a file there. */
+export function configOf({ command, file, seed, objective, space, trials }: Found, folder: string): ResolvedConfig {
+  const config: Config = {
+    task: {
+      folder: ".",
+      command,
+      values: { via: "constants", file },
+      ...(seed === undefined ? {} : { seed: { constant: seed } }),
+    },
+    objective,
+    space,
+    evaluator: evaluateProcess(),
+    ...bilevel(),
+    budget: { trials },
+  };
+  return resolveConfig(config, join(folder, "bilevel.config.ts"));
+}
+
+/** What was found, as lines for the screen. */
+export function foundLines({ command, file, seed, objective, space, left, trials }: Found): string[] {
+  const entries = Object.entries(space.parameters);
+  const width = Math.max(...entries.map(([name]) => name.length));
+  return [
+    `found in ${file}:`,
+    ...entries.map(([name, one]) => `  ${name.padEnd(width)}  ${String(one.default).padEnd(8)}  ${rangeText(one)}`),
+    ...(left.length > 0 ? [`left alone: ${left.join(", ")} (--params names what is to be searched)`] : []),
+    ...(seed === undefined ? [] : [`the trial's seed goes to ${seed}`]),
+    `${trials} trials of: ${command.join(" ")}; ${objective.direction} ${objective.metric}`,
+  ];
+}
+
+function rangeText(parameter: Parameter): string {
+  if (!("min" in parameter)) return parameter.type === "bool" ? "true or false" : "as it is written";
+  const scale = parameter.scale === "pow2" ? ", powers of two" : parameter.scale === "log" ? ", on a log scale" : "";
+  return `${parameter.min} to ${parameter.max}${scale}`;
+}
+
+/** The same as a config file, to go on from. */
+export function configText({ command, file, seed, objective, space, trials }: Found): string {
+  const parameters = Object.entries(space.parameters).map(([name, one]) => `      ${name}: ${literal(one)},`);
+  return `import { defineConfig, evaluateProcess } from "bilevel";
+
+// The ranges are assumed from the values in ${file}: make them yours.
+export default defineConfig({
+  extends: "bilevel", // an inner loop, two outer ones, three mechanisms
+  task: {
+    folder: ".",
+    command: ${literal(command)},
+    values: { via: "constants", file: ${literal(file)} },
+${seed === undefined ? '    // seed: { constant: "SEED" }, // where a trial\'s seed goes; "none" where the program has no noise' : `    seed: { constant: ${literal(seed)} },`}
+    // protected: ["prepare.py"], // files that a trial must leave unchanged
+    // link: ["data"], // large files: linked into the trials instead of copied
+  },
+  objective: ${literal(objective)},
+  space: {
+    parameters: {
+${parameters.join("\n")}
+    },
+  },
+  evaluator: evaluateProcess(),
+  budget: { trials: ${trials} },
+});
+`;
+}
+
+/** A value as TypeScript, on one line. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).map(([key, one]) => `${key}: ${literal(one)}`);
+  return `{ ${entries.join(", ")} }`;
+}
+
+/** @throws E_USAGE where nobody can be asked */
+export async function isWanted(lines: readonly string[]): Promise<boolean> {
+  for (const line of lines) console.log(line);
+  if (!process.stdin.isTTY)
+    throw new BilevelError("E_USAGE", "nobody can be asked here whether that is right", {
+      path: "bilevel run --command",
+      hint: "add --yes to start without being asked",
+    });
+  const asking = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await asking.question("start? [Y/n] ");
+  asking.close();
+  return !/^\s*n/i.test(answer);
+}
+
+const lineFile = (run: string): string => join(run, "line.json");
+
+/** Keeps what the run was started with, so that it can be resumed without a config. */
+export function keepLine(run: string, found: Found): void {
+  mkdirSync(run, { recursive: true });
+  writeFileSync(lineFile(run), `${JSON.stringify(found, null, 2)}\n`);
+}
+
+/** The config of a run that was started by one line; undefined for any other. */
+export const configOfRun = (run: string, folder: string): ResolvedConfig | undefined =>
+  existsSync(lineFile(run)) ? configOf(JSON.parse(readFileSync(lineFile(run), "utf8")) as Found, folder) : undefined;

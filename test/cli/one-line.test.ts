@@ -1,0 +1,108 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { emptyFolder } from "../support/run.ts";
+
+const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+const bilevel = (folder: string, ...args: string[]) =>
+  spawnSync(process.execPath, ["--no-warnings", command, ...args, "-C", folder], { encoding: "utf8" });
+
+const program = `const RATE = 0.02; // learning rate
+const DROPOUT = 0.5;
+const WIDTH = 2 ** 6;
+const LAYERS = 3;
+const SEED = 7;
+const NAME = "run";
+const loss = (Math.log10(RATE) + 1) ** 2 + (DROPOUT - 0.1) ** 2 + (Math.log2(WIDTH) - 7) ** 2 / 10 + LAYERS;
+console.log("loss: " + (loss + ((SEED * 7919) % 100) / 1e5));
+`;
+function folderWith(text = program): string {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, "train.js"), text);
+  return folder;
+}
+const line = ["run", "--command", "node train.js", "--metric", "loss", "--minimize"];
+
+describe("a run without a config", () => {
+  it("shows what it found with its ranges, runs it, and can be seen, replayed and resumed without a config", () => {
+    const folder = folderWith();
+    const { status, stdout, stderr } = bilevel(folder, ...line, "--trials", "6", "--yes");
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain(`found in train.js:
+  RATE     0.02      0.002 to 0.2, on a log scale
+  DROPOUT  0.5       0 to 1
+  WIDTH    64        16 to 256, powers of two
+left alone: LAYERS (--params names what is to be searched)
+the trial's seed goes to SEED
+6 trials of: node train.js; minimize loss
+`);
+    expect(stdout).toContain("end: the budget of 6 trials is used up");
+    expect(existsSync(join(folder, "bilevel.config.ts"))).toBe(false);
+    expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
+    expect(bilevel(folder, "resume").status).toBe(0);
+  });
+
+  it("searches the constants that are named, and no other", () => {
+    const { stdout } = bilevel(folderWith(), ...line, "--params", "LAYERS, RATE", "--trials", "2", "--yes");
+    expect(stdout).toMatch(/^ {2}RATE {4}0\.02 .*\n {2}LAYERS {2}3 +2 to 6\nleft alone: DROPOUT, WIDTH /m);
+  });
+
+  it("writes the config that it used, which then runs alone and is the same", () => {
+    const folder = folderWith();
+    expect(bilevel(folder, ...line, "--trials", "4", "--yes", "--save").status).toBe(0);
+    const text = readFileSync(join(folder, "bilevel.config.ts"), "utf8");
+    expect(text).toContain("// The ranges are assumed from the values in train.js: make them yours.");
+    const other = folderWith();
+    expect(bilevel(other, ...line, "--trials", "4", "--yes").status).toBe(0);
+    const configOf = (of: string): unknown => {
+      const [first = ""] = readFileSync(join(of, ".bilevel", "run-1", "journal.jsonl"), "utf8").split("\n");
+      return (JSON.parse(first) as { config: unknown }).config;
+    };
+    expect(configOf(folder)).toEqual(configOf(other));
+    expect(bilevel(folder, "run").status).toBe(0);
+    expect(bilevel(folder, ...line, "--yes", "--save").stderr).toContain("there is a config here already");
+  });
+
+  it("that was killed goes on from its own folder", async () => {
+    const folder = folderWith(`${program}\nawait new Promise((resolve) => setTimeout(resolve, 300));\n`);
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    const child = spawn(process.execPath, ["--no-warnings", command, ...line, "--trials", "5", "--yes", "-C", folder], {
+      stdio: "ignore",
+    });
+    const exit = once(child, "exit");
+    const journal = join(folder, ".bilevel", "run-1", "journal.jsonl");
+    while (!existsSync(journal) || !readFileSync(journal, "utf8").includes('"type":"verdict"')) await sleep(20);
+    child.kill("SIGKILL");
+    await exit;
+    const { status, stdout } = bilevel(folder, "resume");
+    expect(status).toBe(0);
+    expect(stdout).toContain("end: the budget of 5 trials is used up");
+  });
+
+  it.each([
+    ["nobody to ask", line, "nobody can be asked here"],
+    ["no direction", line.slice(0, -1), "one of --minimize, --maximize"],
+    ["both directions", [...line, "--maximize"], "mutually exclusive"],
+    ["no metric", ["run", "--command", "node train.js", "--minimize"], "metric"],
+    [
+      "no program of this folder",
+      ["run", "--command", "make train", "--metric", "loss", "--minimize", "--yes"],
+      "names no program",
+    ],
+    ["an unknown parameter", [...line, "--params", "RATES", "--yes"], "RATES is no constant"],
+    ["trials without a command", ["run", "--trials", "3"], "command"],
+  ])("with %s is told so, with exit code 2", (_, args, message) => {
+    const { status, stderr } = bilevel(folderWith(), ...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  it("of a program without numbers is told so", () => {
+    const { status, stderr } = bilevel(folderWith('console.log("loss: 1");\n'), ...line, "--yes");
+    expect(status).toBe(2);
+    expect(stderr).toContain("no parameter was found in train.js");
+  });
+});
