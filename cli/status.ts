@@ -1,8 +1,8 @@
 import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
-import { ownerOf } from "../core/index.ts";
+import { ownerOf, type TaskChange, type View } from "../core/index.ts";
 import { blockOf } from "../plugins/progress/index.ts";
-import { modelAccount, summaryLines, workOf } from "../plugins/report/index.ts";
+import { modelAccount, receiptOf, summaryLines, workOf } from "../plugins/report/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
 
@@ -38,6 +38,7 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
           noiseFloor: inner?.noiseFloor,
           best,
           mechanisms: inner ? workOf(inner, facts) : [],
+          receipt: inner ? receiptOf([inner as View<TaskChange>, ...views.slice(1)]) : undefined,
           model: modelAccount(folder, facts),
         }),
       );

@@ -7,6 +7,7 @@ import { summaryLines } from "./summary.ts";
 
 export { resultsTable } from "./results.ts";
 export { modelAccount, type ModelAccount } from "./model-lines.ts";
+export { receiptLines, receiptOf, type Receipt, type Share } from "./receipt.ts";
 export { summaryLines, type RunRecord } from "./summary.ts";
 export { workOf, type Work } from "./work.ts";
 
@@ -62,7 +63,7 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
         lines.push(`table: ${relative(process.cwd(), join(run.folder, "results.tsv"))}`);
         if (reason !== "") for (const line of lines) print(line);
         writeAtomically(
-          join(run.folder, "report.md"),
+          join(run.folder, "summary.md"),
           `# ${config.objective.metric}\n\n${lines.map((line) => `- ${line}`).join("\n")}\n`,
         );
       };

@@ -1,10 +1,11 @@
 import type { ArmChange, Evidence, Fact, TaskChange, Trial, View } from "../../core/index.ts";
+import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { confirmed } from "../select-improvement/index.ts";
 import { modelLines } from "./model-lines.ts";
+import { receiptLines, receiptOf } from "./receipt.ts";
 import { workOf, type Work } from "./work.ts";
-import { changeId, isEmpty } from "../../core/index.ts";
 
 /** Where a run lies, and what its journal holds. */
 export interface RunRecord {
@@ -29,7 +30,7 @@ export function summaryLines(views: readonly View[], reason: string, { folder, f
   }
   const works = workOf(inner, facts);
   lines.push(
-    ...spentLines(inner),
+    ...receiptLines(receiptOf([inner, ...outer])),
     ...modelLines(inner, works, folder, facts),
     ...mechanismLines(works),
     ...testLines(outer),
@@ -45,16 +46,6 @@ function confirmedLine(view: View<TaskChange>, search: string): string {
   return result.confirmed
     ? `confirmed: ${metric} ${found}; ${search}`
     : `not confirmed on fresh seeds: ${metric} ${found}; ${search}`;
-}
-
-function spentLines(view: View<TaskChange>): string[] {
-  const count = (test: (trial: Trial<TaskChange>) => boolean) => [...view.trials].filter(test).length;
-  const repeats = count((trial) => trial.repeatOf !== undefined && trial.repeatOf !== 0 && !trial.confirms);
-  const crashed = count(({ outcome }) => outcome?.status === "crashed");
-  const kept = count((trial) => trial.verdict?.decision === "keep" && trial.id !== 0 && trial.repeatOf === undefined);
-  return [
-    `${view.budget.used} trials: ${kept} kept, ${crashed} crashed, ${repeats} to measure again, ${count((trial) => trial.confirms === true)} to confirm`,
-  ];
 }
 
 function mechanismLines(works: readonly Work[]): string[] {

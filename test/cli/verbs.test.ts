@@ -57,7 +57,7 @@ describe("the command", () => {
     expect(spawnSync("git", ["apply", "--check", join(run, "best.patch")], { cwd: join(folder, "task") }).status).toBe(
       0,
     );
-    expect(existsSync(join(run, "report.md"))).toBe(true);
+    expect(existsSync(join(run, "summary.md"))).toBe(true);
 
     expect(bilevel(folder, "status").stdout).toContain("run run-1");
     expect(JSON.parse(bilevel(folder, "status", "--json").stdout)).toMatchObject({ run: "run-1", budget: { used: 8 } });

@@ -1,0 +1,102 @@
+import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
+import { changeId, isEmpty } from "../../core/index.ts";
+import { duration } from "../progress/index.ts";
+
+/** What trials of one kind came to. */
+export interface Share {
+  trials: number;
+  /** Seconds that their programs ran. */
+  seconds: number;
+  kept: number;
+  crashed: number;
+}
+
+/** Where the trials of a run went: the parts of `by` add up to all, and so do those of `proposers`. */
+export interface Receipt {
+  all: Share;
+  /** Of the baseline; of the search; second sides of tests; measured again; of the final comparison. */
+  by: Readonly<Record<"baseline" | "search" | "controls" | "repeats" | "confirmation", Share>>;
+  /** Of who proposed what was run for the first time; what was measured again counts as that. */
+  proposers: Readonly<Record<string, Share>>;
+  /** Of every outer level: the changes that it tested, by what became of them. */
+  levels: Readonly<Record<string, { tested: number; kept: number; dropped: number; tooEarly: number }>>;
+}
+
+type Kind = keyof Receipt["by"];
+
+/** Adds up a run, innermost level first. Trials that still run, or are owed again, are not in it. */
+export function receiptOf([inner, ...outer]: readonly [View<TaskChange>, ...View[]]): Receipt {
+  const trials = [...inner.trials];
+  const sides = new Map<number, number>();
+  for (const { turn, side } of trials) if (side) sides.set(turn, (sides.get(turn) ?? 0) + 1);
+  const kindOf = ({ id, repeatOf, confirms, side, turn }: Trial<TaskChange>): Kind => {
+    if (confirms) return "confirmation";
+    if (id === 0 || repeatOf === 0) return "baseline";
+    if (repeatOf !== undefined) return "repeats";
+    return side === "without" && sides.get(turn) === 2 ? "controls" : "search";
+  };
+  const groups = Map.groupBy(trials, kindOf);
+  const first = trials.filter((trial) => ["search", "controls"].includes(kindOf(trial)));
+  return {
+    all: shareOf(trials),
+    by: {
+      baseline: shareOf(groups.get("baseline")),
+      search: shareOf(groups.get("search")),
+      controls: shareOf(groups.get("controls")),
+      repeats: shareOf(groups.get("repeats")),
+      confirmation: shareOf(groups.get("confirmation")),
+    },
+    proposers: Object.fromEntries([...Map.groupBy(first, ({ by }) => by)].map(([by, group]) => [by, shareOf(group)])),
+    levels: Object.fromEntries(outer.map((view) => [view.level, verdictsOf(view as View<ArmChange>)])),
+  };
+}
+
+const isWin = ({ id, repeatOf, verdict }: Trial): boolean =>
+  id !== 0 && repeatOf === undefined && verdict?.decision === "keep";
+
+const shareOf = (trials: readonly Trial[] = []): Share => ({
+  trials: trials.length,
+  seconds: trials.reduce((sum, { outcome }) => sum + (outcome?.seconds ?? 0), 0),
+  kept: trials.filter(isWin).length,
+  crashed: trials.filter(({ outcome }) => outcome?.status === "crashed").length,
+});
+
+/** The last verdict on each change counts: before that it was only not decided yet. */
+function verdictsOf(view: View<ArmChange>): Receipt["levels"][string] {
+  const last = new Map<string, string | undefined>();
+  for (const { candidate, verdict } of view.trials)
+    if (!isEmpty(candidate)) last.set(changeId(candidate), verdict?.decision);
+  const count = (...decisions: string[]) => [...last.values()].filter((one) => decisions.includes(one ?? "")).length;
+  return {
+    tested: last.size,
+    kept: count("keep"),
+    dropped: count("revert", "discard"),
+    tooEarly: last.size - count("keep", "revert", "discard"),
+  };
+}
+
+const names: Readonly<Record<Kind, string>> = {
+  baseline: "baseline",
+  search: "search",
+  controls: "controls",
+  repeats: "to measure again",
+  confirmation: "to confirm",
+};
+
+/** The receipt in words. */
+export function receiptLines({ all, by, proposers, levels }: Receipt): string[] {
+  const parts = (Object.entries(by) as [Kind, Share][])
+    .filter(([, { trials }]) => trials > 0)
+    .map(([kind, { trials }]) => `${trials} ${names[kind]}`);
+  const crashed = all.crashed > 0 ? `; ${all.crashed} crashed` : "";
+  return [
+    `${all.trials} ${all.trials === 1 ? "trial" : "trials"} in ${duration(all.seconds)}: ${parts.join(", ")}${crashed}`,
+    ...Object.entries(proposers).map(
+      ([name, { trials, seconds, kept }]) => `proposed by ${name}: ${trials} in ${duration(seconds)}, ${kept} kept`,
+    ),
+    ...Object.entries(levels).map(
+      ([name, { tested, kept, dropped, tooEarly }]) =>
+        `${name}: ${tested} tested, ${kept} kept, ${dropped} dropped, ${tooEarly} too early`,
+    ),
+  ];
+}
