@@ -7,6 +7,7 @@ import type { RecordedModel } from "../plugins/llm/index.ts";
 import { progress } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
 import { loadConfig } from "./config-file.ts";
+import { extended, type Extension } from "./extend.ts";
 import { configOf, configText, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
 import { newRun, runWithConfig } from "./runs.ts";
 
@@ -104,18 +105,27 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   await go(resolved, run, args);
 }
 
-export const resumeVerb: CommandModule<object, RunArguments> = {
+export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extension> & Extension> = {
   command: "resume [run]",
   describe: "go on with a run where it stopped (the latest, or the one named)",
-  builder: (args) => args.positional("run", { type: "string" }).options(options) as never,
+  builder: (args) =>
+    args
+      .positional("run", { type: "string" })
+      .option("trials", { type: "string", describe: "the budget from now on: 130, or +100 for so many more" })
+      .option("hours", { type: "string", describe: "the same in hours" })
+      .options(options) as never,
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);
-    await go(resolved, folder, args);
+    await go(extended(resolved, folder, args), folder, args);
   },
 };
 
 /** Runs to the end, or until ^C: once stops in good order, twice at once. */
-async function go(resolved: ResolvedConfig, folder: string, { json, quiet, durable }: RunArguments): Promise<void> {
+async function go(
+  resolved: ResolvedConfig,
+  folder: string,
+  { json, quiet, durable }: Pick<RunArguments, "json" | "quiet" | "durable">,
+): Promise<void> {
   const stop = new AbortController();
   let by: "SIGINT" | "SIGTERM" | undefined;
   const interrupt = (name: "SIGINT" | "SIGTERM"): void => {

@@ -214,3 +214,43 @@ describe("replay", () => {
     expect(bilevel(folder, "replay").status).toBe(0);
   });
 });
+
+describe("resume with a larger budget", () => {
+  it("goes on to it, keeps to it, and lets an edited config decide again", () => {
+    const folder = project({ trials: 4 });
+    const used = (...args: string[]) => {
+      const { status, stderr } = bilevel(folder, ...args);
+      expect([status, stderr]).toEqual([0, ""]);
+      return (JSON.parse(bilevel(folder, "status", "--json").stdout) as { budget: { used: number } }).budget.used;
+    };
+    expect(used("run")).toBe(4);
+    expect(used("resume", "--trials", "+3")).toBe(7);
+    expect(used("resume")).toBe(7);
+    expect(used("resume", "--trials", "9")).toBe(9);
+    const facts = readFileSync(join(folder, ".bilevel", "run-1", "journal.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; budget?: object; volatile?: { at?: number } });
+    expect(facts.filter(({ type }) => type === "session").map(({ budget }) => budget)).toEqual([
+      { trials: 7 },
+      { trials: 7 },
+      { trials: 9 },
+    ]);
+    const config = join(folder, "bilevel.config.ts");
+    writeFileSync(config, readFileSync(config, "utf8").replace("budget: { trials: 4 }", "budget: { trials: 11 }"));
+    expect(used("resume")).toBe(11);
+  });
+
+  it.each([
+    ["--trials", "many"],
+    ["--trials", "0"],
+    ["--trials", "+1.5"],
+    ["--hours", "+1"],
+  ])("is told what %s %s is not", (option, text) => {
+    const folder = project({ trials: 2 });
+    bilevel(folder, "run");
+    const { status, stderr } = bilevel(folder, "resume", option, text);
+    expect(status).toBe(2);
+    expect(stderr).toContain(`E_USAGE  bilevel resume ${option}`);
+  });
+});
