@@ -57,7 +57,7 @@ export function changeText(change: ArmChange): string {
 
 /** `7 pairs, evidence 3.4 of 10, leaning helps` */
 export function evidenceText({ pairs, turns, logWith, logAgainst, needed, decision }: Evidence): string {
-  if (pairs === 0) return `no effect in ${turns} ${turns === 1 ? "turn" : "turns"}`;
+  if (pairs === 0) return `no effect in ${turns} ${turns === 1 ? "trial" : "trials"}`;
   const isFor = logWith >= logAgainst;
   const value = Math.exp(isFor ? logWith : logAgainst);
   const lean = value <= 1 ? "leaning nowhere" : isFor ? "leaning helps" : "leaning harms";
