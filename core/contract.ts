@@ -117,6 +117,8 @@ export interface Draft<C> {
   /** Who proposed: a proposer's or a mechanism's name. */
   by?: string;
   hypothesis?: string;
+  /** Why it stands in for a draft that could not be made: of a pair, such a side compares with nothing. */
+  standsIn?: string;
   /** Set by GUARD taps and by core's check: this draft must not run, because. */
   refused?: string;
   /** What mechanisms have to say to a proposer that reads. */

@@ -96,6 +96,7 @@ export async function planTurn<C>(
   if (context.left() < 2) {
     const coin = random() < 0.5 ? "with" : "without";
     const side = await draw(context, coin === "with" ? on : off, view, parent);
+    if (side?.draft?.standsIn) return { ...test, trials: [trialOf(side, id)] };
     return side && { ...test, coin, trials: [trialOf(side, id, { side: coin })] };
   }
 
@@ -113,6 +114,8 @@ export async function planTurn<C>(
   }
   if (canonical(without.candidate) === canonical(withIt.candidate))
     return { ...test, trials: [trialOf({ ...without, touches: withIt.touches }, id)] };
+  if (!without.draft?.standsIn !== !withIt.draft?.standsIn)
+    return { ...test, trials: [trialOf(without.draft?.standsIn ? withIt : without, id)] };
   const sides = [
     { ...trialOf(without, 0), side: "without" as const },
     { ...trialOf(withIt, 0), side: "with" as const },

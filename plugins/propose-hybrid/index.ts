@@ -48,7 +48,7 @@ export function proposeHybrid(given: ProposeLlmOptions = {}): Plugin {
         if (!isAsked) return drafted;
         const suggestion = drafted?.candidate;
         const asked = await askForChange(taps, turn, draft, { program, atOnce: options.atOnce, suggestion });
-        if ("failed" in asked) return drafted;
+        if ("failed" in asked) return drafted && { ...drafted, standsIn: asked.failed };
         const isTaken = suggestion && isSame(taps, turn.parent, asked.draft.candidate, suggestion);
         return { ...asked.draft, by: isTaken ? "propose-local" : "propose-llm" };
       });

@@ -1,5 +1,5 @@
 import type { Plugin, TaskChange, Taps } from "../../core/index.ts";
-import { proposeLocal } from "../propose-local/index.ts";
+import { localMoves } from "../propose-local/index.ts";
 import { askForChange } from "./ask.ts";
 import { programOf } from "./program.ts";
 
@@ -23,7 +23,6 @@ export const proposeLlmSchema = {
 export function proposeLlm(given: ProposeLlmOptions = {}): Plugin {
   const options = { atOnce: 1, ...given };
   const program = programOf();
-  const local = proposeLocal();
   return {
     name: "propose-llm",
     contract: 1,
@@ -31,12 +30,14 @@ export function proposeLlm(given: ProposeLlmOptions = {}): Plugin {
     schema: proposeLlmSchema,
     open: program.open,
     apply(taps: Taps<TaskChange>) {
+      const search = localMoves(taps);
       taps.propose("SOURCE", async (draft, turn) => {
         if (draft.candidate !== undefined) return undefined;
         const asked = await askForChange(taps, turn, draft, { program, atOnce: options.atOnce });
-        return "draft" in asked ? { ...asked.draft, by: "propose-llm" } : undefined;
+        if ("draft" in asked) return { ...asked.draft, by: "propose-llm" };
+        const drafted = search(draft, turn);
+        return drafted && { ...drafted, standsIn: asked.failed };
       });
-      local.apply?.(taps);
     },
   };
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { resolveConfig, type TaskChange, type Trial } from "../../../core/index.ts";
+import { resolveConfig, type Evidence, type Plugin, type TaskChange, type Trial } from "../../../core/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { llm } from "../../../plugins/llm/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { proposeHybrid, shareOf } from "../../../plugins/propose-hybrid/index.ts";
 import { mended, proposeLlm } from "../../../plugins/propose-llm/index.ts";
 import { inert, space } from "../../support/bowl.ts";
-import { sensible, type Asked } from "../../support/model-server.ts";
+import { send, sensible, type Asked } from "../../support/model-server.ts";
 import { ofType } from "../../support/run.ts";
 import { withModel, proposals, promptOf, values } from "../../support/with-model.ts";
 
@@ -168,5 +168,30 @@ describe("a proposal by the model", () => {
     expect(asked.length).toBe(drafts + 1);
     const by = [...(end.levels.get("inner")?.trials ?? [])].map((trial) => trial.by);
     expect(new Set(by)).toEqual(new Set(["baseline", "propose-local"]));
+  });
+
+  it("that fails on one side of a pair makes no evidence: the side that was made runs alone", async () => {
+    const speaking: Plugin = {
+      name: "speaking",
+      contract: 1,
+      role: "mechanism",
+      apply: (taps) => taps.propose("BRIEF", (draft) => ({ ...draft, brief: [{ from: "speaking", text: "a word" }] })),
+    };
+    const { facts } = await withModel({
+      config: () => ({
+        levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", every: 6 })],
+        plugins: [speaking],
+        budget: { trials: 6 },
+      }),
+      react: (asked) =>
+        promptOf(asked).includes("a word") ? (response) => send(response, 503, "", { "retry-after": "0" }) : undefined,
+    });
+    const tested = ofType(facts, "turn").filter(({ tests }) => tests === "speaking");
+    expect(tested.length).toBe(6);
+    expect(tested.flatMap(({ trials }) => (trials as Trial[]).map(({ by }) => by))).toEqual(
+      Array.from({ length: 6 }, () => "propose-llm"),
+    );
+    const pairs = ofType(facts, "pair").map(({ evidence }) => (evidence as Evidence).pairs);
+    expect(pairs.slice(0, 5)).toEqual([0, 0, 0, 0, 0]); // the last trial has no second one beside it: a coin
   });
 });
