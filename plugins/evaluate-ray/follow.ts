@@ -63,7 +63,7 @@ export async function follow(
     signal.removeEventListener("abort", cancel);
     harvest.close();
   }
-  const why = stop as Stop | undefined;
+  const why: Stop | undefined = stop;
   const outcome = await harvest.outcome(why === "pruned" || why === "cancelled" ? why : undefined);
   return outcome ?? (why === undefined ? client.getJobInfo(id) : unspoken(why, slot));
 }

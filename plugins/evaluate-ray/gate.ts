@@ -40,12 +40,12 @@ export class Gate {
     this.#labels = asked.labelSelector ?? {};
   }
 
-  /** Room, or what the cluster has when there was none within the time. Throws the signal's reason. */
-  async enter(withinMs: number, signal: AbortSignal): Promise<Room | ClusterResources> {
+  /** Room; undefined where there was none within the time. Throws the signal's reason. */
+  async enter(withinMs: number, signal: AbortSignal): Promise<Room | undefined> {
     const deadline = performance.now() + withinMs;
     for (;;) {
       const found = await this.#inTurn(() => this.#tryEnter(signal));
-      if ("leave" in found || performance.now() > deadline) return found;
+      if (found || performance.now() > deadline) return found;
       await sleep(lookEveryMs, undefined, { signal });
     }
   }
@@ -55,7 +55,12 @@ export class Gate {
     return this.#take({ since: performance.now() });
   }
 
-  async #tryEnter(signal: AbortSignal): Promise<Room | ClusterResources> {
+  /** Whether the cluster has a node that could hold a trial if it were free. */
+  async hasNode(signal: AbortSignal): Promise<boolean> {
+    return this.#fitting(await this.#nodes(signal), ({ total }) => total) > 0;
+  }
+
+  async #tryEnter(signal: AbortSignal): Promise<Room | undefined> {
     const now = performance.now();
     for (const held of this.#held)
       if (held.freeSince !== undefined && now - held.freeSince > settleMs) this.#held.delete(held);
@@ -63,18 +68,26 @@ export class Gate {
     if (spare) return this.#take(spare);
     const isAsking = Object.keys(this.#needs).length > 0 || Object.keys(this.#labels).length > 0;
     if (!isAsking) return this.#take({ since: now });
-    const resources = await this.#look(signal);
-    const nodes = resources.nodes.filter((node) => node.isAlive && hasLabels(node, this.#labels));
-    const room = (amounts: (node: ClusterNode) => Readonly<Record<string, number>>): number =>
-      nodes.reduce((sum, node) => sum + timesFitting(amounts(node), this.#needs), 0);
-    if (room(({ total }) => total) === 0) {
-      if (this.#calling !== undefined) return resources;
+    const nodes = await this.#nodes(signal);
+    if (this.#fitting(nodes, ({ total }) => total) === 0) {
+      if (this.#calling !== undefined) return undefined;
       this.#calling = { since: Infinity };
       return this.#take(this.#calling, true);
     }
     const isTold = nodes.every(({ available }) => available !== undefined);
     const unseen = [...this.#held].filter(({ since }) => !isTold || now - since < settleMs).length;
-    return room(({ total, available }) => available ?? total) - unseen >= 1 ? this.#take({ since: now }) : resources;
+    const free = this.#fitting(nodes, ({ total, available }) => available ?? total);
+    return free - unseen >= 1 ? this.#take({ since: now }) : undefined;
+  }
+
+  /** The nodes that a trial may run on. */
+  async #nodes(signal: AbortSignal): Promise<ClusterNode[]> {
+    return (await this.#look(signal)).nodes.filter((node) => node.isAlive && hasLabels(node, this.#labels));
+  }
+
+  /** How many trials fit into these amounts of the nodes. */
+  #fitting(nodes: readonly ClusterNode[], amounts: (node: ClusterNode) => Readonly<Record<string, number>>): number {
+    return nodes.reduce((sum, node) => sum + timesFitting(amounts(node), this.#needs), 0);
   }
 
   #take(held: Held, isCall = false): Room {

@@ -1,5 +1,6 @@
-import type { ClusterResources, JobInfo, Package } from "ray-node-client";
+import type { JobInfo, Package } from "ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
+import { messageOf } from "../../core/index.ts";
 import { defaultLimit } from "../evaluate-process/index.ts";
 import type { Backend, Ground } from "./backend.ts";
 import { amountsText, describeCluster, lostTo } from "./cluster.ts";
@@ -57,8 +58,8 @@ export class Jobs implements Backend {
       throw error;
     });
     if (!found) return undefined;
-    const pendingMs = (options.queueSeconds + options.setupSeconds) * 1000 + slackMs;
-    const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, this.#gate.adopt(), pendingMs);
+    const queueMs = options.queueSeconds * 1000;
+    const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, this.#gate.adopt(), queueMs);
     return isOutcome(ended) ? ended : withoutWord(ended);
   }
 
@@ -71,11 +72,10 @@ export class Jobs implements Backend {
     for (let attempt = 1; ; attempt++) {
       const leftMs = Math.max(0, deadline - performance.now());
       const room = await this.#gate.enter(leftMs, signal);
-      if (!("leave" in room)) return this.#noRoom(room);
+      if (!room) return this.#noRoom();
       if (room.isCall) await this.#tellOfCall(signal);
-      // only a job that calls the autoscaler waits for its turn inside Ray
-      const pendingMs = (room.isCall ? leftMs : 0) + options.setupSeconds * 1000 + slackMs;
-      const spec = await this.#spec(trial, evaluation, pendingMs);
+      const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
+      const spec = await this.#spec(trial, evaluation, queueMs);
       if ("refused" in spec) {
         room.leave();
         return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
@@ -83,7 +83,7 @@ export class Jobs implements Backend {
       const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
       await evaluation.handle({ ...job });
       const submit = () => submitTrial(this.#ground, job.job, trial.id, spec, base, signal);
-      const ended = await this.#run(evaluation, trial.id, job, room, pendingMs, submit);
+      const ended = await this.#run(evaluation, trial.id, job, room, queueMs, submit);
       if (isOutcome(ended)) return ended;
       const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
       if (!isTooEarly && !(lacksPackage(ended) && attempt < mostAttempts)) return withoutWord(ended);
@@ -96,7 +96,7 @@ export class Jobs implements Backend {
     trial: number,
     job: TrialJob,
     room: Room,
-    pendingMs: number,
+    queueMs: number,
     submit?: () => Promise<void>,
   ): Promise<Outcome | JobInfo> {
     this.#jobs.set(trial, [...(this.#jobs.get(trial) ?? []), job]);
@@ -104,16 +104,19 @@ export class Jobs implements Backend {
     let queuedSeconds = 0;
     try {
       await submit?.();
+      if (queueMs > 0 && !(await this.#hasNode(job, queueMs, evaluation.signal))) return await this.#noRoom();
       const onStart = (): void => {
         queuedSeconds = (performance.now() - since) / 1000;
         room.started();
       };
+      const pendingMs = this.#ground.options.setupSeconds * 1000 + slackMs;
       const ended = await follow(this.#ground, evaluation, job, { pendingMs, onStart });
       if (!isOutcome(ended)) return ended;
       return { ...ended, ...(ended.where ? { where: { ...ended.where, queuedSeconds } } : {}) };
     } catch (error) {
       if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
-      return this.#noRoom(await this.#ground.client.getClusterResources());
+      const cluster = describeCluster(await this.#ground.client.getClusterResources());
+      return lost(`${messageOf(error)} The cluster has ${cluster}`);
     } finally {
       room.leave();
     }
@@ -122,7 +125,7 @@ export class Jobs implements Backend {
   async #spec(
     trial: Trial<TaskChange>,
     { slot, view }: Evaluation<TaskChange>,
-    pendingMs: number,
+    queueMs: number,
   ): Promise<TrialSpec | { refused: string }> {
     const { options, frozen, task, tell } = this.#ground;
     const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
@@ -132,7 +135,7 @@ export class Jobs implements Backend {
       slot,
       limitSeconds,
       env: options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" }, // Ray leaves all devices to a job that asks for none
-      startBefore: (Date.now() + pendingMs + slackMs) / 1000,
+      startBefore: (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000,
     });
   }
 
@@ -143,12 +146,25 @@ export class Jobs implements Backend {
     tell("call", `no node can hold a trial (${needs}) yet: one waits in Ray, where an autoscaler sees it`, cluster);
   }
 
-  #noRoom(resources: ClusterResources): Outcome {
-    const { options } = this.#ground;
+  /** Whether a job began within the time that it may wait for a node, or there is one now. */
+  async #hasNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<boolean> {
+    const until = ({ status }: JobInfo): boolean => status !== "PENDING";
+    try {
+      await this.#ground.client.waitForJob(job, { until, timeoutMs: queueMs, pollMs: 500, signal });
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+      return this.#gate.hasNode(signal);
+    }
+  }
+
+  async #noRoom(): Promise<Outcome> {
+    const { options, client } = this.#ground;
+    const resources = await client.getClusterResources();
     const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
     const needs = amountsText(needsOf(options)) + labels;
-    const reason = `no node had room for it within ${options.queueSeconds} s; it needs ${needs}; the cluster has ${describeCluster(resources)}`;
-    return { status: "lost", reason, seconds: 0 };
+    const waited = `no node had room for it within ${options.queueSeconds} s`;
+    return lost(`${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`);
   }
 
   #remove({ job, frame }: TrialJob): void {
@@ -156,6 +172,8 @@ export class Jobs implements Backend {
     this.#removals.add(removal);
   }
 }
+
+const lost = (reason: string): Outcome => ({ status: "lost", reason, seconds: 0 });
 
 const isOutcome = (ended: Outcome | JobInfo): ended is Outcome => !("entrypoint" in ended);
 
@@ -174,5 +192,5 @@ function withoutWord({ status, message, errorType, driverExitCode }: JobInfo): O
       : killed
         ? "its runner was killed on the cluster"
         : `its job ended without a result (${errorType ?? status})`;
-  return { status: "lost", reason: status === "STOPPED" ? what : `${what}: ${said}`, seconds: 0 };
+  return lost(status === "STOPPED" ? what : `${what}: ${said}`);
 }
