@@ -11,6 +11,9 @@ import { packTask } from "./task-package.ts";
 /** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
 const mostAttempts = 3;
 
+/** Where the task lies in its package. */
+const taskFolder = "bilevel_task";
+
 /** Runs each trial as a Ray job of its own. */
 export class Jobs implements Backend {
   readonly #ground: Ground;
@@ -93,7 +96,7 @@ export class Jobs implements Backend {
     leftMs: number,
   ): Promise<Outcome | JobInfo> {
     const { signal } = evaluation;
-    const base = await (this.#base ??= packTask(this.#ground.frozen));
+    const base = await (this.#base ??= packTask(this.#ground.frozen, { below: taskFolder }));
     if (room.isCall) await this.#tellOfCall(signal);
     const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
     const startBefore = (Date.now() + queueMs + this.#ground.options.setupSeconds * 1000 + 2 * slackMs) / 1000;
@@ -101,7 +104,7 @@ export class Jobs implements Backend {
     if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
     const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
     await evaluation.handle({ ...job });
-    const submit = () => submitTrial(this.#ground, job.job, trial.id, spec, base, signal);
+    const submit = () => submitTrial(this.#ground, job.job, trial.id, { ...spec, base: taskFolder }, base, signal);
     return this.#run(evaluation, trial.id, job, room, queueMs, submit);
   }
 

@@ -91,7 +91,8 @@ export async function removeJob(client: JobSubmissionClient, id: string, frame =
         () => false,
       );
       if (!isOver) await callOff(client, id, frame);
-      await client.waitForJob(id, { timeoutMs: 15_000, pollMs: 500, signal });
+      const timeoutMs = status === "PENDING" ? 2000 : 15_000;
+      await client.waitForJob(id, { timeoutMs, pollMs: 500, signal });
     }
     await client.deleteJob(id, { signal });
   } catch {

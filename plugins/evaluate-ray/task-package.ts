@@ -6,10 +6,11 @@ import type { FrozenTask } from "../task/index.ts";
 
 /**
  * The frozen task's copied files as one package, which all trials share. Rights to execute and linked paths are the
- * runner's business.
+ * runner's business. Python on the nodes, Ray's own included, looks for modules in the package: with `below`, the task is
+ * in that folder of it, so that a file of its own called json.py does no harm.
  * @throws E_TASK_INVALID where it is larger than a dashboard takes
  */
-export async function packTask(frozen: FrozenTask): Promise<Package> {
+export async function packTask(frozen: FrozenTask, { below = "" } = {}): Promise<Package> {
   const { maxPackageBytes, packFiles } = await import("ray-node-client");
   const size = frozen.files.reduce((sum, file) => sum + file.size, 0);
   if (size > maxPackageBytes) {
@@ -22,6 +23,7 @@ export async function packTask(frozen: FrozenTask): Promise<Package> {
     });
   }
   const contents: Record<string, Uint8Array> = {};
-  for (const { path, hash } of frozen.files) contents[path] = await readFile(join(frozen.store, hash));
+  for (const { path, hash } of frozen.files)
+    contents[below === "" ? path : `${below}/${path}`] = await readFile(join(frozen.store, hash));
   return packFiles(contents);
 }
