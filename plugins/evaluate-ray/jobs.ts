@@ -96,7 +96,7 @@ export class Jobs implements Backend {
     leftMs: number,
   ): Promise<Outcome | JobInfo> {
     const { signal } = evaluation;
-    const base = await (this.#base ??= packTask(this.#ground.frozen, { below: taskFolder }));
+    const base = await (this.#base ??= packTask(this.#ground.frozen, taskFolder));
     if (room.isCall) await this.#tellOfCall(signal);
     const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
     const startBefore = (Date.now() + queueMs + this.#ground.options.setupSeconds * 1000 + 2 * slackMs) / 1000;

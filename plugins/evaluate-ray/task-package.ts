@@ -5,13 +5,23 @@ import { BilevelError } from "../../core/index.ts";
 import type { FrozenTask } from "../task/index.ts";
 
 /**
- * The frozen task's copied files as one package, which all trials share. Rights to execute and linked paths are the
- * runner's business. Python on the nodes, Ray's own included, looks for modules in the package: with `below`, the task is
- * in that folder of it, so that a file of its own called json.py does no harm.
- * @throws E_TASK_INVALID where it is larger than a dashboard takes
+ * The frozen task as one package, which all trials share. It lies in a folder of the package: Python on the nodes, Ray's
+ * own included, looks for modules at the package's top, where a file of the task called json.py would do harm.
+ * @throws E_TASK_INVALID as `taskContents`
  */
-export async function packTask(frozen: FrozenTask, { below = "" } = {}): Promise<Package> {
-  const { maxPackageBytes, packFiles } = await import("ray-node-client");
+export async function packTask(frozen: FrozenTask, folder: string): Promise<Package> {
+  const { packFiles } = await import("ray-node-client");
+  const contents = Object.entries(await taskContents(frozen));
+  const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
+  return packFiles(Object.fromEntries(files));
+}
+
+/**
+ * The frozen task's copied files by their paths. Rights to execute and linked paths are the runner's business.
+ * @throws E_TASK_INVALID where they are more than a dashboard takes
+ */
+export async function taskContents(frozen: FrozenTask): Promise<Record<string, Uint8Array>> {
+  const { maxPackageBytes } = await import("ray-node-client");
   const size = frozen.files.reduce((sum, file) => sum + file.size, 0);
   if (size > maxPackageBytes) {
     const largest = [...frozen.files].sort((a, b) => b.size - a.size).slice(0, 3);
@@ -23,7 +33,6 @@ export async function packTask(frozen: FrozenTask, { below = "" } = {}): Promise
     });
   }
   const contents: Record<string, Uint8Array> = {};
-  for (const { path, hash } of frozen.files)
-    contents[below === "" ? path : `${below}/${path}`] = await readFile(join(frozen.store, hash));
-  return packFiles(contents);
+  for (const { path, hash } of frozen.files) contents[path] = await readFile(join(frozen.store, hash));
+  return contents;
 }
