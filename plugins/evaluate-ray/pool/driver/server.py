@@ -33,7 +33,15 @@ class Server:
 
     async def start(self, addresses: list[str], port: int) -> int:
         """Listens on all addresses at one port, and returns it; with port 0 one that is free."""
-        app = web.Application(middlewares=[web.middleware(self._guard)], client_max_size=LARGEST_SPEC)
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not self._is_allowed(request):
+                return web.Response(status=401, text="this pool has another token")
+            self.last_call = time.monotonic()
+            return await handler(request)
+
+        app = web.Application(middlewares=[guard], client_max_size=LARGEST_SPEC)
         app.router.add_put("/trials/{key}", self._trial)
         app.router.add_post("/trials/{key}/stop", self._stop)
         app.router.add_delete("/trials/{key}", self._forget)
@@ -48,12 +56,9 @@ class Server:
     async def stop(self) -> None:
         await self._runner.cleanup()
 
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    def _is_allowed(self, request: web.Request) -> bool:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self._token_hash):
-            return web.Response(status=401, text="this pool has another token")
-        self.last_call = time.monotonic()
-        return await handler(request)
+        return hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self._token_hash)
 
     async def _trial(self, request: web.Request) -> web.StreamResponse:
         """Starts a trial, or joins it where it was started before; streams its events from `since` on, one a line."""

@@ -31,9 +31,9 @@ class Worker:
         await server.stdin.drain()
         while piece := await server.stdout.read(LONGEST_PIECE):
             *lines, rest = (rest + piece).split(b"\n")
-            has_ended = b"ended" in lines
-            yield b"".join(line + b"\n" for line in lines if line not in (b"", b"ended")).decode()
-            if has_ended:
+            if text := b"".join(line + b"\n" for line in lines if line not in (b"", b"ended")):
+                yield text.decode()
+            if b"ended" in lines:
                 return
         self._server = None  # it was killed, and the trial with it: without a last frame
 
