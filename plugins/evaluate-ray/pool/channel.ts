@@ -1,5 +1,8 @@
+import { messageOf } from "../../../core/index.ts";
+
 /** What becomes of a trial in the pool. `ended` and `lost` are last; after `ended` its runner has said how. */
 export type PoolEvent =
+  | { event: "queued" }
   | { event: "started"; queuedSeconds: number; host: string; gpus: readonly string[] }
   /** A piece of what the runner printed: frames, whole or not. */
   | { event: "output"; text: string }
@@ -20,13 +23,16 @@ export interface PoolHealth {
   resources: { total: Readonly<Record<string, number>>; available: Readonly<Record<string, number>> };
 }
 
-/** The way to a pool. Every call throws where there is none; each is safe to repeat. */
+/** There is no way to the pool just now; what runs there may still run. */
+export class ChannelError extends Error {}
+
+/** The way to a pool. Every call may throw `ChannelError`, and is safe to repeat. */
 export interface Channel {
   /**
    * Starts a trial, or joins it where the pool knows its key, whatever has become of it; gives its events from the
    * `since`-th on. Without a last event the way was cut.
    */
-  trial(key: string, spec: object, since: number): AsyncIterable<PoolEvent>;
+  trial(key: string, spec: object, since: number, signal: AbortSignal): AsyncIterable<PoolEvent>;
   /** Asks a trial to end; its events tell when it has. */
   stop(key: string): Promise<void>;
   /** The trial's outcome is safe: the pool need not keep it. */
@@ -49,12 +55,13 @@ export class HttpChannel implements Channel {
     this.#headers = { authorization: `Bearer ${token}` };
   }
 
-  async *trial(key: string, spec: object, since: number): AsyncGenerator<PoolEvent> {
+  async *trial(key: string, spec: object, since: number, signal: AbortSignal): AsyncGenerator<PoolEvent> {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error("the pool fell silent")), silenceMs);
     try {
       const path = `/trials/${encodeURIComponent(key)}?since=${since}`;
-      const answer = await this.#call("PUT", path, silence.signal, JSON.stringify(spec));
+      const either = AbortSignal.any([silence.signal, signal]);
+      const answer = await this.#call("PUT", path, either, JSON.stringify(spec));
       const decoder = new TextDecoder();
       let rest = "";
       for await (const bytes of answer.body ?? []) {
@@ -63,6 +70,8 @@ export class HttpChannel implements Channel {
         rest = lines.pop() ?? "";
         for (const line of lines) if (line !== "") yield JSON.parse(line) as PoolEvent;
       }
+    } catch (error) {
+      throw error instanceof ChannelError ? error : new ChannelError(messageOf(error), { cause: error });
     } finally {
       clearTimeout(timer);
       silence.abort();
@@ -82,8 +91,12 @@ export class HttpChannel implements Channel {
   }
 
   async #call(method: string, path: string, signal = AbortSignal.timeout(answerMs), body?: string): Promise<Response> {
-    const answer = await fetch(this.#address + path, { method, headers: this.#headers, body, signal });
-    if (!answer.ok) throw new Error(`the pool answered ${answer.status}: ${await answer.text()}`);
-    return answer;
+    try {
+      const answer = await fetch(this.#address + path, { method, headers: this.#headers, body, signal });
+      if (answer.ok) return answer;
+      throw new ChannelError(`the pool answered ${answer.status}: ${await answer.text()}`);
+    } catch (error) {
+      throw error instanceof ChannelError ? error : new ChannelError(messageOf(error), { cause: error });
+    }
   }
 }

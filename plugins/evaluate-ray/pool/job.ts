@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -14,6 +13,7 @@ import {
   type Package,
   type RuntimeEnv,
 } from "ray-node-client";
+import { runnerText } from "../runner.ts";
 
 /** What a pool is made of. */
 export interface PoolPlan {
@@ -158,12 +158,11 @@ const endedEarly = (job: JobInfo, log: string): string =>
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-const driverFolder = new URL("./driver/", import.meta.url);
-const runnerFile = new URL("../runner/trial.py", import.meta.url);
+const modules = ["__init__", "crew", "driver", "fork_server", "server", "trials", "worker"];
 
 /** The driver's modules and the runner of trials, as one Python package. */
 async function driverPackage(): Promise<Package> {
-  const names = readdirSync(driverFolder).filter((name) => name.endsWith(".py"));
-  const modules = names.map((name) => [`bilevel_pool/${name}`, readFileSync(new URL(name, driverFolder))] as const);
-  return packFiles({ ...Object.fromEntries(modules), "bilevel_pool/trial.py": readFileSync(runnerFile) });
+  const files = modules.map(async (name) => [`bilevel_pool/${name}.py`, await runnerText(`pool/${name}.py`)] as const);
+  const runner = ["bilevel_pool/trial.py", await runnerText("trial.py")] as const;
+  return packFiles(Object.fromEntries([...(await Promise.all(files)), runner]));
 }

@@ -24,6 +24,7 @@ class Trial:
         self.is_stopped = False
         self.slot: Slot | None = None
         self._changed = asyncio.Event()
+        self.tell("queued")
 
     def tell(self, event: str, **details: object) -> None:
         """Adds an event. Nothing follows `ended` and `lost`."""
