@@ -1,7 +1,12 @@
 /** The public names of bilevel. */
 export * from "./core/index.ts";
 export * from "./plugins/evaluate-function/index.ts";
-export * from "./plugins/evaluate-process/index.ts";
+export {
+  evaluateProcess,
+  failurePatterns,
+  type EvaluateProcessOptions,
+  type FailurePattern,
+} from "./plugins/evaluate-process/index.ts";
 export * from "./plugins/inner-loop/index.ts";
 export { llm, type LlmOptions, type Price } from "./plugins/llm/index.ts";
 export * from "./plugins/outer-loop/index.ts";

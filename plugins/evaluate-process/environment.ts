@@ -1,6 +1,7 @@
 import type { TaskChange } from "../../core/index.ts";
 
-const secret = /(_|^)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$|^AWS_/i;
+/** Names of variables that hold secrets. */
+export const secretNames = /(_|^)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$|^AWS_/i;
 
 /**
  * The environment of a trial: the user's, but for what bilevel itself uses.
@@ -15,7 +16,7 @@ export function environmentFor(
   const taken: string[] = [];
   for (const [name, value] of Object.entries(from)) {
     if (value === undefined || name.startsWith("BILEVEL_")) continue;
-    if (edits.length > 0 && secret.test(name) && !passEnv.includes(name)) taken.push(name);
+    if (edits.length > 0 && secretNames.test(name) && !passEnv.includes(name)) taken.push(name);
     else env[name] = value;
   }
   return { env, taken };

@@ -18,7 +18,10 @@ import { Keeper } from "./keeper.ts";
 import { outcomeOf } from "./outcome.ts";
 import { adopt, start, type Supervised } from "./supervised.ts";
 
-export { failurePatterns, type FailurePattern } from "./outcome.ts";
+export { secretNames } from "./environment.ts";
+export { Keeper } from "./keeper.ts";
+export { CappedLog, LastLines } from "./log.ts";
+export { failurePatterns, outcomeOf, shownMetrics, type FailurePattern } from "./outcome.ts";
 
 export interface EvaluateProcessOptions {
   /** A trial's time limit. Default: three times the slowest baseline, 60 s at least. */
@@ -129,7 +132,7 @@ async function evaluate(
     return { ...stopped, ...base };
   }
   const tampered = await verifyProtected(opened.frozen, opened.task, folder);
-  const outcome = outcomeOf(exit, metric, slot, tampered);
+  const outcome = outcomeOf(exit, metric, base.where, tampered);
   if (trial.id === 0 && outcome.status === "measured") await learnWrites(opened);
   return outcome;
 }
@@ -169,8 +172,8 @@ async function begin(
   });
 }
 
-/** Three times the slowest baseline, never under a minute; none while the baseline itself runs. */
-function defaultLimit(trial: Trial<TaskChange>, view: View<TaskChange>): number | undefined {
+/** Seconds: three times the slowest baseline, never under a minute; none while the baseline itself runs. */
+export function defaultLimit(trial: Trial<TaskChange>, view: View<TaskChange>): number | undefined {
   if (trial.id === 0) return undefined;
   let slowest = view.trial(0)?.outcome?.seconds ?? 0;
   for (const { repeatOf, outcome } of view.trials.last(50))

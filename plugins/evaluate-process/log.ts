@@ -1,5 +1,18 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 
+const keptLines = 20;
+const longestLine = 500;
+
+/** The last lines of a program's output that are not empty, which tell why it failed. */
+export class LastLines {
+  readonly lines: string[] = [];
+
+  take(text: string): void {
+    for (const line of text.split(/\r\n|\r|\n/)) if (line.trim()) this.lines.push(line.trim().slice(0, longestLine));
+    this.lines.splice(0, Math.max(0, this.lines.length - keptLines));
+  }
+}
+
 /** A trial's log with a cap: its first half and its last half are kept, and between them what was cut is told. */
 export class CappedLog {
   readonly #descriptor: number;

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import type { Outcome } from "../../core/index.ts";
 import type { Exit } from "./supervisor.ts";
 
@@ -22,9 +21,23 @@ export const failurePatterns: FailurePattern[] = [
   },
 ];
 
+/** Metrics in a form that JSON holds: NaN and infinities as text. */
+export const shownMetrics = (metrics: Readonly<Record<string, number>>): Record<string, number | string> =>
+  Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
+  );
+
+/** What an outcome is made of. */
+type Ended = Pick<Exit, "code" | "signal" | "ended" | "failed" | "seconds" | "metrics" | "problems" | "lastLines">;
+
 /** What a finished trial comes to. `tampered`: protected files that are not what they were. */
-export function outcomeOf(exit: Exit, metric: string, slot: number, tampered: readonly string[]): Outcome {
-  const base = { seconds: exit.seconds, where: { host: hostname(), slot } };
+export function outcomeOf(
+  exit: Ended,
+  metric: string,
+  where: NonNullable<Outcome["where"]>,
+  tampered: readonly string[],
+): Outcome {
+  const base = { seconds: exit.seconds, where };
   const crashed = (kind: string, reason: string): Outcome => ({ ...base, status: "crashed", kind, reason });
   const last = exit.lastLines.at(-1);
   const said = last === undefined ? "" : `: ${last}`;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import type { Progress, Task } from "../../core/contract.ts";
 import { createMetricReader } from "../task/metrics.ts";
-import { CappedLog } from "./log.ts";
+import { CappedLog, LastLines } from "./log.ts";
+import { shownMetrics } from "./outcome.ts";
 import { endProcesses, markerName } from "./process-tree.ts";
 
 /** What the host asks for, in `spec.json` of the trial's folder. */
@@ -59,7 +60,7 @@ async function supervise(): Promise<void> {
   const started = performance.now();
   const log = new CappedLog(join(folder, "output.log"), spec.logBytes);
   const reader = createMetricReader(spec.metrics, spec.metric);
-  const lastLines: string[] = [];
+  const lastLines = new LastLines();
   let ended: Exit["ended"];
   let failed: string | undefined;
   const [program = "", ...args] = spec.command;
@@ -73,8 +74,7 @@ async function supervise(): Promise<void> {
   const take = (decoder: StringDecoder) => (chunk: Buffer) => {
     log.write(chunk);
     const text = decoder.write(chunk);
-    for (const line of text.split(/\r\n|\r|\n/)) if (line.trim()) lastLines.push(line.trim().slice(0, 500));
-    lastLines.splice(0, Math.max(0, lastLines.length - 20));
+    lastLines.take(text);
     for (const progress of reader.read(text)) if (!report(progress)) end("diverged");
   };
   child.stdout.on("data", take(new StringDecoder("utf8")));
@@ -97,9 +97,6 @@ async function supervise(): Promise<void> {
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000))]); // a pipe may be held by what would not go
   const cutBytes = log.close();
   const { metrics, problems } = await reader.finish(spec.cwd);
-  const shown = Object.fromEntries(
-    Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
-  );
   const exit: Exit = {
     marker: spec.marker,
     code,
@@ -110,9 +107,9 @@ async function supervise(): Promise<void> {
     leftBehind,
     stillThere: left,
     cutBytes,
-    metrics: shown,
+    metrics: shownMetrics(metrics),
     problems,
-    lastLines,
+    lastLines: lastLines.lines,
   };
   mkdirSync(folder, { recursive: true }); // the program may have removed it
   writeFileSync(join(folder, "exit.json.tmp"), JSON.stringify(exit), { flush: true });

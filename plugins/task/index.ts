@@ -10,12 +10,15 @@ export {
 export { applyEdits, matcher } from "./edits.ts";
 export { createMetricReader, type MetricReader } from "./metrics.ts";
 export {
+  deliver,
   editableTexts,
   editProblem,
   giveEachItsOwn,
   patchOf,
   prepareTrial,
+  protectedPaths,
   verifyProtected,
+  type Delivery,
   type PreparedTrial,
 } from "./prepare.ts";
 export { changedThroughLinks, freezeTask, frozenText, type FrozenTask } from "./snapshot.ts";

@@ -18,7 +18,8 @@ export interface PreparedTrial {
 const channelText = (value: Value): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** Everything a candidate and a seed put into a trial's files, environment and arguments. */
-interface Delivery {
+export interface Delivery {
+  /** Whole files, by their paths. */
   texts: ReadonlyMap<string, string>;
   env: Record<string, string>;
   args: string[];
@@ -60,7 +61,11 @@ export async function prepareTrial(
   return { command: [...task.command, ...delivery.args], env: delivery.env, cwd };
 }
 
-async function deliver(
+/**
+ * Puts a candidate and a seed into the task, by their channels; or says why its edits cannot be made.
+ * @throws E_TASK_INVALID where values or seed cannot be delivered
+ */
+export async function deliver(
   frozen: FrozenTask,
   task: Task,
   candidate: TaskChange,
@@ -170,22 +175,31 @@ async function ownedPaths(frozen: FrozenTask): Promise<readonly string[]> {
 export const giveEachItsOwn = (frozen: FrozenTask, paths: readonly string[]): Promise<void> =>
   writeFile(ownFile(frozen), JSON.stringify(paths));
 
-/** Protected files that the program changed or removed in the trial's folder, or through a link. */
-export async function verifyProtected(frozen: FrozenTask, task: Task, folder: string): Promise<string[]> {
+/** Files that no trial may change: copied ones, without that which takes the values, and those behind links. */
+export function protectedPaths(
+  frozen: FrozenTask,
+  task: Task,
+): { files: FrozenTask["files"]; linked: FrozenTask["links"][number]["held"] } {
   const isProtected = matcher(task.protected);
   const rewritten = task.values && "file" in task.values ? task.values.file : undefined;
+  return {
+    files: frozen.files.filter(({ path }) => isProtected(path) && path !== rewritten),
+    linked: frozen.links.flatMap(({ held }) => held.filter(({ path }) => isProtected(path))),
+  };
+}
+
+/** Protected files that the program changed or removed in the trial's folder, or through a link. */
+export async function verifyProtected(frozen: FrozenTask, task: Task, folder: string): Promise<string[]> {
+  const { files, linked } = protectedPaths(frozen, task);
   const bad: string[] = [];
-  for (const { path, hash } of frozen.files) {
-    if (!isProtected(path) || path === rewritten) continue;
+  for (const { path, hash } of files) {
     const now = await hashFile(join(folder, "work", path)).catch(() => undefined);
     if (now !== hash) bad.push(path);
   }
-  for (const { held } of frozen.links)
-    for (const { path, size, mtimeMs } of held) {
-      if (!isProtected(path)) continue;
-      const now = await stat(join(frozen.folder, path)).catch(() => undefined);
-      if (now?.size !== size || now.mtimeMs !== mtimeMs) bad.push(path);
-    }
+  for (const { path, size, mtimeMs } of linked) {
+    const now = await stat(join(frozen.folder, path)).catch(() => undefined);
+    if (now?.size !== size || now.mtimeMs !== mtimeMs) bad.push(path);
+  }
   return bad;
 }
 

@@ -36,6 +36,12 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** How a package is uploaded. */
+export interface UploadOptions extends CallOptions {
+  /** Sends it without asking, over what the cluster has under its name. Default false. */
+  replace?: boolean;
+}
+
 /**
  * Jobs on one Ray cluster, through the REST API of its dashboard. Nothing is sent before the first call. Calls are
  * repeated while the dashboard is away (`retryForMs`); no submission is ever made twice by that. Every method throws a
@@ -172,10 +178,14 @@ export class JobSubmissionClient implements AsyncDisposable {
 
   /**
    * Makes sure that the cluster has a package, and resolves with its URI. The cluster forgets packages that no job
-   * uses, so this belongs before every submission; what is there is not sent again.
+   * uses, so this belongs before every submission; what is there is not sent again, unless with `replace`.
    */
-  async uploadPackage({ uri, bytes }: Package, options: CallOptions = {}): Promise<string> {
+  async uploadPackage({ uri, bytes }: Package, { replace = false, ...options }: UploadOptions = {}): Promise<string> {
     const path = `/api/packages/gcs/${encodeURIComponent(uri.slice("gcs://".length))}`;
+    if (replace) {
+      await this.#connection.send({ method: "PUT", path, bytes, timeoutMs: uploadTimeoutMs, ...options });
+      return uri;
+    }
     const isThere = await this.#connection.send({ method: "GET", path, ...options }).then(
       () => true,
       (error: unknown) => {

@@ -1,5 +1,5 @@
 export { JobSubmissionClient } from "./client.ts";
-export type { CallOptions, RayVersion, WaitOptions } from "./client.ts";
+export type { CallOptions, RayVersion, UploadOptions, WaitOptions } from "./client.ts";
 export type { ClusterNode, ClusterResources } from "./cluster.ts";
 export type { ConnectionOptions } from "./connection.ts";
 export {
