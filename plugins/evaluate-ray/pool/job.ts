@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   failureOf,
   InfrastructureError,
@@ -85,12 +86,19 @@ export async function endPool(client: JobSubmissionClient, runFolder: string): P
   try {
     await client.stopJob(known.id);
     await client.waitForJob(known.id, { timeoutMs: 60_000, pollMs: 200 });
+    // Ray looks after a job's supervisor every second or two, and for one whose job is deleted already it writes a
+    // failed job in its place
+    await sleep(settleMs);
+    await client.deleteJob(known.id);
+    await sleep(settleMs / 2);
     await client.deleteJob(known.id);
   } catch (error) {
     if (!(error instanceof RayError && (error.code === "NOT_FOUND" || error.code === "JOB_LOST"))) throw error;
   }
   await rm(fileOf(runFolder), { force: true });
 }
+
+const settleMs = 2000;
 
 async function knownPool(runFolder: string): Promise<Known | undefined> {
   const text = await readFile(fileOf(runFolder), "utf8").catch(() => undefined);
