@@ -7,6 +7,7 @@ export {
   type EvaluateProcessOptions,
   type FailurePattern,
 } from "./plugins/evaluate-process/index.ts";
+export { evaluateRay, type EvaluateRayOptions, type TrialResources } from "./plugins/evaluate-ray/index.ts";
 export * from "./plugins/inner-loop/index.ts";
 export { llm, type LlmOptions, type Price } from "./plugins/llm/index.ts";
 export * from "./plugins/outer-loop/index.ts";

@@ -55,12 +55,16 @@ export class Harvest {
     return points.filter(({ value }) => Number.isFinite(value));
   }
 
-  /**
-   * The outcome; undefined where the log ends without the runner's word. `stop`: why the trial was asked to end, if it
-   * was. To be called once, at the end.
-   */
-  async finish(stop?: "pruned" | "cancelled"): Promise<Outcome | undefined> {
+  /** Ends `output.log`. Nothing can be taken any more. */
+  close(): void {
     this.#log.close();
+  }
+
+  /**
+   * The outcome; undefined where the log ended without the runner's word. `stop`: why the trial was asked to end, if it
+   * was.
+   */
+  async outcome(stop?: "pruned" | "cancelled"): Promise<Outcome | undefined> {
     const { exit, file } = this.#frames;
     if (!exit) return undefined;
     const { folder, metric, metrics, slot } = this.#options;

@@ -55,5 +55,6 @@ export async function harvest(
   const options = { folder, frame: spec.frame, metric: "loss", metrics: task?.metrics, slot: 0, logMb: 8 };
   const harvesting = new Harvest(options);
   for (let at = 0; at < log.length; at += 999) harvesting.take(log.slice(at, at + 999));
-  return harvesting.finish(stop);
+  harvesting.close();
+  return harvesting.outcome(stop);
 }

@@ -228,7 +228,7 @@ def pump(pipe, frames):
             return
 
 
-def run(spec, frames, work, processes, wake):
+def run(spec, frames, work, processes, asked, wake):
     """Runs the command in the prepared folder; gives back how it ended."""
     protected = spec["protected"]
     linked = {path: fingerprint(os.path.join(work, path), False) for path, known in protected.items() if known is None}
@@ -253,9 +253,9 @@ def run(spec, frames, work, processes, wake):
     threading.Thread(target=lambda: (child.wait(), wake.set()), daemon=True).start()
 
     wake.wait(spec["limitSeconds"])
-    ended = None
-    if child.poll() is None:
-        ended = "asked" if wake.is_set() else "limit"
+    # whoever asks for the end may have signalled the program too: that it is gone already says nothing
+    ended = "asked" if asked.is_set() else "limit" if child.poll() is None else None
+    if ended is not None:
         processes.end(spec["graceSeconds"])
     status = child.wait()
     seconds = time.monotonic() - started
@@ -312,9 +312,9 @@ def read_spec(arguments):
 def main(arguments):
     spec = read_spec(arguments)
     frames = Frames(spec["frame"])
-    wake = threading.Event()
+    asked, wake = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: wake.set())
+        signal.signal(number, lambda *_: (asked.set(), wake.set()))
     processes = Processes()
     folder = tempfile.mkdtemp(prefix="bilevel-")
     call_off = guard(processes, folder)
@@ -322,7 +322,7 @@ def main(arguments):
         check_start(spec)
         work = os.path.join(folder, "work")
         prepare(spec, work)
-        result = run(spec, frames, work, processes, wake)
+        result = run(spec, frames, work, processes, asked, wake)
     except (Unstarted, OSError, shutil.Error) as error:
         processes.end(0)
         result = {"code": None, "signal": None, "unstarted": str(error), "seconds": 0, "tampered": [], "leftBehind": 0}

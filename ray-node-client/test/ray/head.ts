@@ -19,6 +19,14 @@ export interface HeadOptions {
   env?: Readonly<Record<string, string>>;
 }
 
+/** What a node that joins has. */
+export interface NodeOptions {
+  cpus?: number;
+  gpus?: number;
+  labels?: Record<string, string>;
+  resources?: Record<string, number>;
+}
+
 /** A node of a cluster that was started beside its head. */
 export interface WorkerNode {
   /** Kills the node's processes, as if its machine had died. */
@@ -74,10 +82,16 @@ export class RayHead {
   }
 
   /** Joins a second node to the head's cluster. */
-  async addNode(options: { cpus?: number; gpus?: number; labels?: Record<string, string> } = {}): Promise<WorkerNode> {
+  async addNode(options: NodeOptions = {}): Promise<WorkerNode> {
     const marks: Marks = { mark: `${this.#marks.mark}-node-${++this.#nodes}`, sessions: new Set() };
     const labels = Object.entries(options.labels ?? {}).map(([name, value]) => `${name}=${value}`);
-    const own = [`--address=${this.gcsAddress}`, "--node-ip-address=127.0.0.1", `--labels=${labels.join(",")}`];
+    const resources = `--resources=${JSON.stringify(options.resources ?? {})}`;
+    const own = [
+      `--address=${this.gcsAddress}`,
+      "--node-ip-address=127.0.0.1",
+      `--labels=${labels.join(",")}`,
+      resources,
+    ];
     const all = [joining, "start", ...own, ...flags(await freePorts(portsOfNode), options)];
     await run(bin("python"), { ...this.env, [markName]: marks.mark }, all, [marks, this.#marks]);
     return { kill: () => endAll(marks) };

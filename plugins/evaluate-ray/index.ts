@@ -1,0 +1,78 @@
+import { hostname } from "node:os";
+import type { JobSubmissionClient } from "ray-node-client";
+import type { Evaluation, Outcome, Plugin, TaskChange, Trial } from "../../core/index.ts";
+import { BilevelError, digest } from "../../core/index.ts";
+import { Keeper } from "../evaluate-process/index.ts";
+import { changedThroughLinks, freezeTask } from "../task/index.ts";
+import type { Backend, Ground } from "./backend.ts";
+import { connect } from "./cluster.ts";
+import { Jobs } from "./jobs.ts";
+import { schema, type EvaluateRayOptions, type Options } from "./options.ts";
+import { sweep } from "./sweep.ts";
+
+export type { EvaluateRayOptions, TrialResources } from "./options.ts";
+
+/** What is known once the run is open. */
+interface Opened {
+  ground: Ground;
+  keeper: Keeper;
+  backend: Backend;
+}
+
+/**
+ * Runs trials on a Ray cluster, through its dashboard alone. The task's folder is sent once and copied for each trial on
+ * its node; the same program has the same outcome as under `evaluateProcess`. Python 3.9 or newer must be on the nodes,
+ * and the program of `task.command`; nothing of Ray is needed on this machine.
+ * @throws E_CLUSTER when the run opens: unreachable, a token missing or refused, too old
+ */
+export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
+  const options = { ...given } as Options;
+  let opened: Opened | undefined;
+  return {
+    name: "evaluate-ray",
+    contract: 1,
+    schema,
+    options,
+    async open(run) {
+      const { task, objective } = run.config;
+      if (!task)
+        throw new BilevelError("E_CONFIG_INVALID", "evaluateRay() needs a task", {
+          path: "task",
+          received: "nothing",
+          allowed: "folder, command and how values reach the program",
+        });
+      if (options.numGpus > 1 && !Number.isInteger(options.numGpus))
+        throw new BilevelError("E_OPTIONS_INVALID", "Ray gives a part of one GPU, or whole ones", {
+          path: "evaluator.numGpus",
+          received: String(options.numGpus),
+          allowed: "a fraction below 1, or a whole number",
+        });
+      const client: JobSubmissionClient = await connect(options);
+      const frozen = await freezeTask(task, run.home, run.folder);
+      const told = new Set<string>();
+      const tell: Ground["tell"] = (topic, text, detail) => {
+        if (!told.has(topic)) run.notice(text, detail);
+        told.add(topic);
+      };
+      const runKey = digest(`${hostname()} ${run.folder}`);
+      const ground: Ground = { run, task, frozen, client, options, metric: objective.metric, runKey, tell };
+      opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: new Jobs(ground) };
+      const changed = run.resumed ? await changedThroughLinks(frozen) : [];
+      if (changed.length > 0) run.notice(`linked files changed since the run began: ${changed.slice(0, 5).join(", ")}`);
+    },
+    async close() {
+      if (!opened) return;
+      const { ground, keeper, backend } = opened;
+      await backend.close();
+      await sweep(ground);
+      await keeper.done();
+      await ground.client.close();
+    },
+    apply(taps) {
+      taps.evaluate((trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> => {
+        if (!opened) throw new Error("the evaluator is not open");
+        return opened.backend.evaluate(trial, evaluation);
+      });
+    },
+  };
+}

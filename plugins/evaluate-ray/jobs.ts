@@ -1,0 +1,196 @@
+import type { JobInfo, Package } from "ray-node-client";
+import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
+import { messageOf } from "../../core/index.ts";
+import { defaultLimit } from "../evaluate-process/index.ts";
+import type { Backend, Ground } from "./backend.ts";
+import { amountsText, describeCluster, lostTo } from "./cluster.ts";
+import { follow, slackMs, type TrialJob } from "./follow.ts";
+import { Gate, needsOf, type Room } from "./gate.ts";
+import { newJobId, removeJob, submitTrial } from "./submission.ts";
+import { packTask } from "./task-package.ts";
+import { trialSpec, type TrialSpec } from "./trial-spec.ts";
+
+/** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
+const mostAttempts = 3;
+
+/** Runs each trial as a Ray job of its own. */
+export class Jobs implements Backend {
+  readonly #ground: Ground;
+  readonly #gate: Gate;
+  /** Jobs of trials whose outcome is not journaled yet: until then a resumed run needs them. */
+  readonly #jobs = new Map<number, TrialJob[]>();
+  readonly #removals = new Set<Promise<void>>();
+  #base: Promise<Package> | undefined;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    this.#gate = new Gate((signal) => ground.client.getClusterResources({ signal }), ground.options);
+    ground.run.on(({ type, trial }) => {
+      if (type !== "outcome" || typeof trial !== "number") return;
+      for (const job of this.#jobs.get(trial) ?? []) this.#remove(job);
+      this.#jobs.delete(trial);
+    });
+  }
+
+  async evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
+    const started = performance.now();
+    try {
+      return (await this.#adopted(trial, evaluation)) ?? (await this.#begun(trial, evaluation));
+    } catch (error) {
+      const seconds = (performance.now() - started) / 1000;
+      if (evaluation.signal.aborted) return { status: "cancelled", reason: "the run was stopped", seconds };
+      return lostTo(error, seconds);
+    }
+  }
+
+  /** Resolves when the jobs of all trials that ended are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#removals);
+  }
+
+  /** Goes on with the job of an earlier process; undefined where there is none that still tells anything. */
+  async #adopted(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome | undefined> {
+    const { job, frame, limitSeconds = null } = (evaluation.handed ?? {}) as Partial<TrialJob>;
+    if (job === undefined || frame === undefined) return undefined;
+    const { client, options } = this.#ground;
+    const found = await client.getJobInfo(job, { signal: evaluation.signal }).catch((error: unknown) => {
+      if ((error as { code?: string }).code === "NOT_FOUND") return undefined; // never arrived, or gone with its head
+      throw error;
+    });
+    if (!found) return undefined;
+    const queueMs = options.queueSeconds * 1000;
+    const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, this.#gate.adopt(), queueMs);
+    return isOutcome(ended) ? ended : withoutWord(ended);
+  }
+
+  /** Waits for room, submits the trial and follows its job; anew where that did not start through no fault of its own. */
+  async #begun(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
+    const { options, frozen } = this.#ground;
+    const { signal } = evaluation;
+    const deadline = performance.now() + options.queueSeconds * 1000;
+    const base = await (this.#base ??= packTask(frozen));
+    for (let attempt = 1; ; attempt++) {
+      const leftMs = Math.max(0, deadline - performance.now());
+      const room = await this.#gate.enter(leftMs, signal);
+      if (!room) return this.#noRoom();
+      if (room.isCall) await this.#tellOfCall(signal);
+      const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
+      const spec = await this.#spec(trial, evaluation, queueMs);
+      if ("refused" in spec) {
+        room.leave();
+        return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
+      }
+      const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
+      await evaluation.handle({ ...job });
+      const submit = () => submitTrial(this.#ground, job.job, trial.id, spec, base, signal);
+      const ended = await this.#run(evaluation, trial.id, job, room, queueMs, submit);
+      if (isOutcome(ended)) return ended;
+      const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
+      if (!isTooEarly && !(lacksPackage(ended) && attempt < mostAttempts)) return withoutWord(ended);
+    }
+  }
+
+  /** Submits a job, if it is a new one, and follows it to its end. */
+  async #run(
+    evaluation: Evaluation<TaskChange>,
+    trial: number,
+    job: TrialJob,
+    room: Room,
+    queueMs: number,
+    submit?: () => Promise<void>,
+  ): Promise<Outcome | JobInfo> {
+    this.#jobs.set(trial, [...(this.#jobs.get(trial) ?? []), job]);
+    const since = performance.now();
+    let queuedSeconds = 0;
+    try {
+      await submit?.();
+      if (queueMs > 0 && !(await this.#hasNode(job, queueMs, evaluation.signal))) return await this.#noRoom();
+      const onStart = (): void => {
+        queuedSeconds = (performance.now() - since) / 1000;
+        room.started();
+      };
+      const pendingMs = this.#ground.options.setupSeconds * 1000 + slackMs;
+      const ended = await follow(this.#ground, evaluation, job, { pendingMs, onStart });
+      if (!isOutcome(ended)) return ended;
+      return { ...ended, ...(ended.where ? { where: { ...ended.where, queuedSeconds } } : {}) };
+    } catch (error) {
+      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+      const cluster = describeCluster(await this.#ground.client.getClusterResources());
+      return lost(`${messageOf(error)} The cluster has ${cluster}`);
+    } finally {
+      room.leave();
+    }
+  }
+
+  async #spec(
+    trial: Trial<TaskChange>,
+    { slot, view }: Evaluation<TaskChange>,
+    queueMs: number,
+  ): Promise<TrialSpec | { refused: string }> {
+    const { options, frozen, task, tell } = this.#ground;
+    const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
+    if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
+    return trialSpec(frozen, task, trial, {
+      ...options,
+      slot,
+      limitSeconds,
+      env: options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" }, // Ray leaves all devices to a job that asks for none
+      startBefore: (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000,
+    });
+  }
+
+  async #tellOfCall(signal: AbortSignal): Promise<void> {
+    const { client, options, tell } = this.#ground;
+    const needs = amountsText(needsOf(options));
+    const cluster = describeCluster(await client.getClusterResources({ signal }));
+    tell("call", `no node can hold a trial (${needs}) yet: one waits in Ray, where an autoscaler sees it`, cluster);
+  }
+
+  /** Whether a job began within the time that it may wait for a node, or there is one now. */
+  async #hasNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<boolean> {
+    const until = ({ status }: JobInfo): boolean => status !== "PENDING";
+    try {
+      await this.#ground.client.waitForJob(job, { until, timeoutMs: queueMs, pollMs: 500, signal });
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+      return this.#gate.hasNode(signal);
+    }
+  }
+
+  async #noRoom(): Promise<Outcome> {
+    const { options, client } = this.#ground;
+    const resources = await client.getClusterResources();
+    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
+    const needs = amountsText(needsOf(options)) + labels;
+    const waited = `no node had room for it within ${options.queueSeconds} s`;
+    return lost(`${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`);
+  }
+
+  #remove({ job, frame }: TrialJob): void {
+    const removal = removeJob(this.#ground.client, job, frame).finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+}
+
+const lost = (reason: string): Outcome => ({ status: "lost", reason, seconds: 0 });
+
+const isOutcome = (ended: Outcome | JobInfo): ended is Outcome => !("entrypoint" in ended);
+
+/** Its packages were gone when its node wanted them. */
+const lacksPackage = ({ errorType, message }: JobInfo): boolean =>
+  errorType === "RUNTIME_ENV_SETUP_FAILURE" && /gcs:\/\//.test(message ?? "");
+
+/** A job that ended without a word of its runner: something on the cluster ended it, or it never began. */
+function withoutWord({ status, message, errorType, driverExitCode }: JobInfo): Outcome {
+  const [first = "", ...others] = (message ?? "").split("\n").filter((line) => line.trim() !== "");
+  const said = [first, others.at(-1) ?? ""].map((line) => line.slice(0, 300)).join(" … ");
+  const killed = driverExitCode !== null && driverExitCode < 0;
+  const what =
+    status === "STOPPED"
+      ? "it was stopped on the cluster, by someone else"
+      : killed
+        ? "its runner was killed on the cluster"
+        : `its job ended without a result (${errorType ?? status})`;
+  return lost(status === "STOPPED" ? what : `${what}: ${said}`);
+}
