@@ -1,44 +1,31 @@
 import { randomUUID } from "node:crypto";
-import type { JobSubmissionClient } from "ray-node-client";
-import type { Evaluation, Fact, Outcome, Run, Task, TaskChange, Trial } from "../../core/index.ts";
+import type { Evaluation, Fact, Outcome, TaskChange, Trial } from "../../core/index.ts";
+import { defaultLimit } from "../evaluate-process/index.ts";
+import type { Backend, Ground } from "./backend.ts";
+import { lostTo } from "./cluster.ts";
 import { Harvest } from "./outcome.ts";
 import { follow } from "./pool/follow.ts";
-import type { PoolPlan } from "./pool/job.ts";
-import { Pool, type OpenPool } from "./pool/pool.ts";
-import type { TrialSpec } from "./trial-spec.ts";
-
-/** What the pool backend needs to know of the run. */
-export interface PoolBackendOptions {
-  run: Run;
-  task: Task;
-  client: JobSubmissionClient;
-  plan: PoolPlan;
-  /** Where the pool's driver is reached, if not at its node's own address. */
-  address?: string;
-  logMb: number;
-  /** The trial as its runner takes it, or why its candidate cannot be put into the task. */
-  specOf(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<TrialSpec | { refused: string }>;
-}
+import { Pool } from "./pool/pool.ts";
+import { trialSpec, type TrialSpec } from "./trial-spec.ts";
 
 /** What is journaled of a trial before the pool is asked for it. */
 interface PoolHandle {
-  pool: string;
-  key: string;
+  readonly pool: string;
+  readonly key: string;
 }
 
-/** Runs trials in the run's pool: one job that holds a worker for each slot, and starts none for a trial. */
-export class PoolBackend {
-  readonly #options: PoolBackendOptions;
+/** Runs trials in the run's pool: one job that holds a worker for each slot, so that a trial starts at once. */
+export class PoolBackend implements Backend {
+  readonly #ground: Ground;
   readonly #pool: Pool;
+  /** Of trials whose outcome is not journaled yet: until then a resumed run needs their results. */
   readonly #handles = new Map<number, PoolHandle>();
 
-  constructor(options: PoolBackendOptions) {
-    const { run, client, plan, address } = options;
-    this.#options = options;
-    this.#pool = new Pool(client, run, plan, address);
-    // a result is kept in the pool until it stands in the journal: a process that is killed before asks for it again
-    const level = run.config.levels[0]?.name;
-    run.on((fact: Fact) => {
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    this.#pool = new Pool(ground);
+    const level = ground.run.config.levels[0]?.name;
+    ground.run.on((fact: Fact) => {
       const isOutcome = fact.type === "outcome" && fact.level === level;
       const handle = isOutcome ? this.#handles.get(fact.trial as number) : undefined;
       if (!handle) return;
@@ -48,28 +35,16 @@ export class PoolBackend {
   }
 
   async evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
-    const spec = await this.#options.specOf(trial, evaluation);
+    const started = performance.now();
+    const spec = await this.#spec(trial, evaluation);
     if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
-    const { signal, folder, slot } = evaluation;
-    let at: OpenPool;
     try {
-      at = await this.#pool.open(signal);
+      return await this.#run(trial, evaluation, spec);
     } catch (error) {
-      if (!signal.aborted) throw error;
-      return { status: "cancelled", reason: "the run was stopped", seconds: 0 };
+      const seconds = (performance.now() - started) / 1000;
+      if (evaluation.signal.aborted) return { status: "cancelled", reason: "the run was stopped", seconds };
+      return lostTo(error, seconds);
     }
-    const handle = await this.#handle(trial, at, evaluation);
-    const { task, run, logMb } = this.#options;
-    const { metric } = run.config.objective;
-    const frame = `bilevel-${handle.key}`; // the same for a trial that an earlier process started
-    return follow(this.#pool, at, {
-      key: handle.key,
-      spec: { ...spec, frame },
-      harvest: new Harvest({ folder, frame, metric, metrics: task.metrics, slot, logMb }),
-      report: (progress) => evaluation.report(progress),
-      signal,
-      stopMs: (this.#options.plan.stopSeconds + 5) * 1000,
-    });
   }
 
   /** Ends the pool; nothing of it stays on the cluster. */
@@ -77,13 +52,32 @@ export class PoolBackend {
     await this.#pool.close();
   }
 
-  /** The handle that an earlier process journaled for this very pool, or a new one. */
-  async #handle({ id }: Trial, at: OpenPool, { handed, handle }: Evaluation<TaskChange>): Promise<PoolHandle> {
-    const known = handed as Partial<PoolHandle> | undefined;
-    const key = known?.pool === at.id ? known.key : undefined;
-    const own: PoolHandle = { pool: at.id, key: key ?? `${id}-${randomUUID()}` };
-    if (key === undefined) await handle({ ...own });
-    this.#handles.set(id, own);
-    return own;
+  async #run(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>, spec: TrialSpec): Promise<Outcome> {
+    const { folder, slot, signal } = evaluation;
+    const { metric, task, options } = this.#ground;
+    const at = await this.#pool.open(signal);
+    // the key that an earlier process journaled for this very pool names what runs there
+    const { pool, key: known } = (evaluation.handed ?? {}) as Partial<PoolHandle>;
+    const key = pool === at.id && known !== undefined ? known : `${trial.id}-${randomUUID()}`;
+    if (key !== known) await evaluation.handle({ pool: at.id, key });
+    this.#handles.set(trial.id, { pool: at.id, key });
+    const frame = `bilevel-${key}`; // the same again for whoever joins the trial later
+    return follow(this.#pool, at, {
+      key,
+      spec: { ...spec, frame },
+      harvest: new Harvest({ folder, frame, metric, metrics: task.metrics, slot, logMb: options.logMb }),
+      report: (progress) => evaluation.report(progress),
+      signal,
+    });
+  }
+
+  async #spec(
+    trial: Trial<TaskChange>,
+    { slot, view }: Evaluation<TaskChange>,
+  ): Promise<TrialSpec | { refused: string }> {
+    const { options, frozen, task, tell } = this.#ground;
+    const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
+    if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
+    return trialSpec(frozen, task, trial, { ...options, slot, limitSeconds });
   }
 }

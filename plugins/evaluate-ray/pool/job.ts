@@ -2,36 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  failureOf,
-  InfrastructureError,
-  isTerminal,
-  newSubmissionId,
-  packFiles,
-  RayError,
-  type JobInfo,
-  type JobSubmissionClient,
-  type Package,
-  type RuntimeEnv,
-} from "ray-node-client";
+import type { JobInfo, JobSubmissionClient, Package } from "ray-node-client";
+import type { Ground } from "../backend.ts";
+import { needsOf } from "../gate.ts";
 import { runnerText } from "../runner.ts";
-
-/** What a pool is made of. */
-export interface PoolPlan {
-  /** The most workers at a time. */
-  slots: number;
-  /** Ray's options for each worker's actor: `num_gpus`, `num_cpus`, … */
-  actor: Readonly<Record<string, unknown>>;
-  runtimeEnv: RuntimeEnv;
-  /** The task's folder. */
-  task: Package;
-  /** Where the driver listens; 0: at a free port. */
-  port: number;
-  /** Without a controller for so long, the pool ends itself. */
-  idleSeconds: number;
-  /** What a trial has to end when it is told to; its worker is killed after that. */
-  stopSeconds: number;
-}
+import { packTask } from "../task-package.ts";
 
 /** A pool's job, and what is needed to reach its driver. */
 export interface PoolJob {
@@ -53,15 +28,11 @@ const fileOf = (runFolder: string): string => join(runFolder, "ray-pool.json");
  * The run's pool: the one that an earlier process started, where it still runs, else a new one. Resolves once its
  * driver listens. Throws a `RayError` where the cluster cannot be reached or the job fails.
  */
-export async function openPool(
-  client: JobSubmissionClient,
-  runFolder: string,
-  plan: PoolPlan,
-  signal: AbortSignal,
-): Promise<PoolJob> {
-  const known = await knownPool(runFolder);
+export async function openPool(ground: Ground, signal: AbortSignal): Promise<PoolJob> {
+  const { client, run } = ground;
+  const known = await knownPool(run.folder);
   const isRunning = known !== undefined && (await stateOf(client, known.id, signal)) === "running";
-  const { id, token } = isRunning ? known : await submitPool(client, runFolder, plan, signal);
+  const { id, token } = isRunning ? known : await submitPool(ground, signal);
   return { id, token, ...(await whereItListens(client, id, signal)) };
 }
 
@@ -72,74 +43,104 @@ export async function stateOf(
   signal?: AbortSignal,
 ): Promise<"running" | "gone"> {
   try {
-    return isTerminal(await client.getJobStatus(id, { signal })) ? "gone" : "running";
+    const { status } = await client.getJobInfo(id, { signal });
+    return status === "PENDING" || status === "RUNNING" ? "running" : "gone";
   } catch (error) {
-    if (error instanceof RayError && error.code === "NOT_FOUND") return "gone"; // its head was started anew
+    if (isUnknown(error)) return "gone"; // its head was started anew
     throw error;
   }
 }
 
-/** Ends the run's pool, wherever it stands, and leaves nothing of it on the cluster. */
-export async function endPool(client: JobSubmissionClient, runFolder: string): Promise<void> {
-  const known = await knownPool(runFolder);
+/** Ends the run's pool, wherever it stands; nothing of it stays on a cluster that answers. */
+export async function endPool({ client, run }: Ground): Promise<void> {
+  const known = await knownPool(run.folder);
   if (known === undefined) return;
+  const signal = AbortSignal.timeout(endMs);
   try {
-    await client.stopJob(known.id);
-    await client.waitForJob(known.id, { timeoutMs: 60_000, pollMs: 200 });
-    // Ray looks after a job's supervisor every second or two, and for one whose job is deleted already it writes a
-    // failed job in its place
+    await client.stopJob(known.id, { signal });
+    await client.waitForJob(known.id, { pollMs: 200, signal });
+    // Ray looks after a job's supervisor every second or two, and where it finds one gone whose job is deleted already,
+    // it writes a failed job in its place
     await sleep(settleMs);
-    await client.deleteJob(known.id);
+    await client.deleteJob(known.id, { signal });
     await sleep(settleMs / 2);
-    await client.deleteJob(known.id);
+    await client.deleteJob(known.id, { signal });
   } catch (error) {
-    if (!(error instanceof RayError && (error.code === "NOT_FOUND" || error.code === "JOB_LOST"))) throw error;
+    if (!isUnknown(error)) return; // a later process may still find it
   }
-  await rm(fileOf(runFolder), { force: true });
+  await rm(fileOf(run.folder), { force: true });
 }
 
+const isUnknown = (error: unknown): boolean => {
+  const { code } = error as { code?: string };
+  return code === "NOT_FOUND" || code === "JOB_LOST";
+};
+
+const endMs = 45_000;
 const settleMs = 2000;
+/** Beyond the grace of a trial's runner, before its worker is killed. */
+const cleanUpSeconds = 5;
 
 async function knownPool(runFolder: string): Promise<Known | undefined> {
   const text = await readFile(fileOf(runFolder), "utf8").catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as Known);
 }
 
-async function submitPool(
-  client: JobSubmissionClient,
-  runFolder: string,
-  plan: PoolPlan,
-  signal: AbortSignal,
-): Promise<Known> {
-  const known: Known = { id: newSubmissionId(), token: randomBytes(32).toString("hex") };
+async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
+  const { client, frozen, options, run, runKey } = ground;
+  const name =
+    run.folder
+      .split("/")
+      .at(-1)
+      ?.replace(/[^A-Za-z0-9-]/g, "-") ?? "run";
+  const id = `bilevel-${name.slice(0, 60)}-pool-${randomBytes(6).toString("hex")}`;
+  const known: Known = { id, token: randomBytes(32).toString("hex") };
   // written before the job exists, so that no crash leaves one that nobody knows
-  await writeFile(fileOf(runFolder), JSON.stringify(known), { mode: 0o600, flush: true });
-  const { runtimeEnv, task, port, slots, actor } = plan;
+  await writeFile(fileOf(run.folder), JSON.stringify(known), { mode: 0o600, flush: true });
+  const { env_vars: variables, config, py_modules: modules, ...runtimeEnv } = options.runtimeEnv ?? {};
   const driver = await client.uploadPackage(await driverPackage(), { signal });
-  const working_dir = await client.uploadPackage(task, { signal });
-  const options = { port, slots, "idle-seconds": plan.idleSeconds, "stop-seconds": plan.stopSeconds };
-  const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   await client.submitJob(
     {
-      submissionId: known.id,
+      submissionId: id,
       ifExists: "accept",
-      entrypoint: `exec python -m bilevel_pool.driver ${flags.join(" ")} --actor=${quoted(JSON.stringify(actor))}`,
+      entrypoint: entrypointOf(ground),
       runtimeEnv: {
         ...runtimeEnv,
-        working_dir,
-        py_modules: [...(runtimeEnv.py_modules ?? []), driver],
+        working_dir: await client.uploadPackage(await packTask(frozen), { signal }),
+        py_modules: [...((modules ?? []) as string[]), driver],
         env_vars: {
-          ...runtimeEnv.env_vars,
+          ...(variables as object),
           // whoever may read jobs reads these: the token itself is not among them
           BILEVEL_POOL_TOKEN_SHA256: createHash("sha256").update(known.token).digest("hex"),
           RAY_JOB_STOP_WAIT_TIME_S: "10",
         },
+        config: { setup_timeout_seconds: options.setupSeconds, ...(config as object) },
       },
-      metadata: { job_name: "bilevel pool" },
+      metadata: { job_name: `${name} pool`, bilevel_run: runKey },
     },
     { signal },
   );
   return known;
+}
+
+function entrypointOf({ options, run }: Ground): string {
+  const needs = needsOf(options);
+  const actor = {
+    num_cpus: needs.CPU ?? 0,
+    num_gpus: needs.GPU ?? 0,
+    memory: needs.memory,
+    resources: options.resources,
+    label_selector: options.labelSelector,
+  };
+  const flags = {
+    slots: run.config.levels[0]?.slots ?? 1,
+    port: options.pool.port,
+    "idle-seconds": options.pool.idleMinutes * 60,
+    "stop-seconds": options.graceSeconds + cleanUpSeconds,
+    actor: quoted(JSON.stringify(actor)),
+  };
+  const shown = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  return `exec "$(command -v python || command -v python3)" -m bilevel_pool.driver ${shown.join(" ")}`;
 }
 
 /** Waits for the line in which the driver says where it listens. */
@@ -148,11 +149,13 @@ async function whereItListens(
   id: string,
   signal: AbortSignal,
 ): Promise<{ host: string; port: number }> {
+  const { failureOf, InfrastructureError } = await import("ray-node-client");
   let log = "";
   const tail = client.tailJobLogs(id, { prefer: "stream", signal });
   for (;;) {
     const { value, done } = await tail.next();
-    if (done) throw failureOf(value) ?? new InfrastructureError("JOB_INTERRUPTED", endedEarly(value, log), { job: value });
+    if (done)
+      throw failureOf(value) ?? new InfrastructureError("JOB_INTERRUPTED", endedEarly(value, log), { job: value });
     log += value;
     const told = /^bilevel-pool ready (\{.*\})$/m.exec(log)?.[1];
     if (told === undefined) continue;
@@ -170,6 +173,7 @@ const modules = ["__init__", "crew", "driver", "fork_server", "server", "trials"
 
 /** The driver's modules and the runner of trials, as one Python package. */
 async function driverPackage(): Promise<Package> {
+  const { packFiles } = await import("ray-node-client");
   const files = modules.map(async (name) => [`bilevel_pool/${name}.py`, await runnerText(`pool/${name}.py`)] as const);
   const runner = ["bilevel_pool/trial.py", await runnerText("trial.py")] as const;
   return packFiles(Object.fromEntries([...(await Promise.all(files)), runner]));

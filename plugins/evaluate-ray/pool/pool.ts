@@ -1,45 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { InfrastructureError, TimeoutError, type JobSubmissionClient } from "ray-node-client";
-import type { Run } from "../../../core/index.ts";
 import { BilevelError, messageOf } from "../../../core/index.ts";
+import type { Ground } from "../backend.ts";
+import { amountsText, describeCluster } from "../cluster.ts";
+import { needsOf } from "../gate.ts";
 import { HttpChannel, type Channel } from "./channel.ts";
-import { endPool, openPool, stateOf, type PoolPlan } from "./job.ts";
+import { endPool, openPool, stateOf } from "./job.ts";
 
 /** A pool that answered. */
 export interface OpenPool {
   /** Its job's submission id. */
-  id: string;
-  address: string;
-  channel: Channel;
+  readonly id: string;
+  readonly channel: Channel;
 }
 
-const healthEveryMs = 5000;
 /** For how long a cluster that is away is waited for, and a pool whose job still runs but that does not answer. */
 const patienceMs = { cluster: 600_000, pool: 120_000 };
+const reachMs = 10_000;
 const askAgainMs = 500;
-const reachAttempts = 10;
+const healthEveryMs = 5000;
+/** Without a worker for so long, the demand is told. */
+const tellAfterMs = 15_000;
 
 /** The run's pool: started when it is first needed, found again by a later process, started anew when it is gone. */
 export class Pool {
-  readonly #client: JobSubmissionClient;
-  readonly #run: Run;
-  readonly #plan: PoolPlan;
-  readonly #address: string | undefined;
+  readonly #ground: Ground;
   #opened: Promise<OpenPool> | undefined;
-  #questions = new Map<OpenPool, Promise<boolean>>();
+  #asked: { pool: OpenPool; answer: Promise<boolean> } | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #told: number;
+  /** Since when there has been no worker. */
+  #emptySince: number | undefined;
 
-  /** `address`: where its driver is reached, if not at its node's own address. */
-  constructor(client: JobSubmissionClient, run: Run, plan: PoolPlan, address?: string) {
-    this.#client = client;
-    this.#run = run;
-    this.#plan = plan;
-    this.#address = address;
-    this.#told = plan.slots;
+  constructor(ground: Ground) {
+    this.#ground = ground;
   }
 
-  /** The pool, once it answers. Waits for a cluster that is away; throws a `RayError` where waiting does not help. */
+  /** The pool, once it answers. Waits for a cluster that is away; throws where waiting does not help. */
   open(signal: AbortSignal): Promise<OpenPool> {
     this.#opened ??= this.#open(signal).catch((error: unknown) => {
       this.#opened = undefined;
@@ -50,38 +45,55 @@ export class Pool {
 
   /** Whether a pool that did not answer is gone, and what ran there with it; false once it answers again. */
   isGone(pool: OpenPool): Promise<boolean> {
-    const asked = this.#questions.get(pool) ?? this.#ask(pool).finally(() => this.#questions.delete(pool));
-    this.#questions.set(pool, asked);
-    return asked;
+    if (this.#asked?.pool !== pool) {
+      const answer = this.#ask(pool).finally(() => (this.#asked = undefined));
+      this.#asked = { pool, answer };
+    }
+    return this.#asked.answer;
   }
 
-  /** The outcome of a trial is safe. */
+  /** No node has had room for a single worker for as long as a trial may wait. */
+  get hasNoRoom(): boolean {
+    const { queueSeconds } = this.#ground.options;
+    return this.#emptySince !== undefined && performance.now() - this.#emptySince > queueSeconds * 1000;
+  }
+
+  /** What there is no room for, and what the cluster has. */
+  async describeLack(): Promise<string> {
+    const { client, options } = this.#ground;
+    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
+    const needs = amountsText(needsOf(options)) + labels;
+    const waited = `no node had room for it within ${options.queueSeconds} s`;
+    return `${waited}; it needs ${needs}; the cluster has ${describeCluster(await client.getClusterResources())}`;
+  }
+
+  /** The outcome of a trial is safe. A pool that cannot be told keeps the trial until its own end. */
   async forget(id: string, key: string): Promise<void> {
     const pool = await this.#opened?.catch(() => undefined);
-    if (pool?.id === id) await pool.channel.forget(key).catch(() => undefined); // kept until the pool's end, then
+    if (pool?.id === id) await pool.channel.forget(key).catch(() => undefined);
   }
 
-  /** Ends the pool's job, and leaves nothing of it on the cluster. */
+  /** Ends the pool's job. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await endPool(this.#client, this.#run.folder);
+    await endPool(this.#ground);
   }
 
   async #open(signal: AbortSignal): Promise<OpenPool> {
-    const started = performance.now();
-    for (let isTold = false; ; ) {
+    const { run, options } = this.#ground;
+    for (const started = performance.now(), told = new Set(); ; told.add("away")) {
       try {
-        const job = await openPool(this.#client, this.#run.folder, this.#plan, signal);
-        const address = this.#address ?? `http://${job.host}:${job.port}`;
-        const pool = { id: job.id, address, channel: new HttpChannel(address, job.token) };
-        await this.#reach(pool, signal);
+        const { id, token, host, port } = await openPool(this.#ground, signal);
+        const address = options.pool.address ?? `http://${host}:${port}`;
+        const pool = { id, channel: new HttpChannel(address, token) };
+        await this.#reach(pool, address, signal);
         this.#watch(pool);
         return pool;
       } catch (error) {
-        const isPassing = error instanceof InfrastructureError || error instanceof TimeoutError;
-        if (!isPassing || signal.aborted || performance.now() - started > patienceMs.cluster) throw error;
-        if (!isTold) this.#run.notice("the cluster is away: waiting for it", messageOf(error));
-        isTold = true;
+        const { kind } = error as { kind?: string };
+        const isAway = kind === "infrastructure" || kind === "timeout";
+        if (!isAway || signal.aborted || performance.now() - started > patienceMs.cluster) throw error;
+        if (told.size === 0) run.notice("the pool could not be started; it is tried again", messageOf(error));
         await sleep(askAgainMs, undefined, { signal });
       }
     }
@@ -89,54 +101,57 @@ export class Pool {
 
   /**
    * Waits for the first answer of a pool that said where it listens.
-   * @throws E_INFRASTRUCTURE where its port cannot be reached from here
+   * @throws E_CLUSTER where its port cannot be reached from here
    */
-  async #reach({ id, channel, address }: OpenPool, signal: AbortSignal): Promise<void> {
-    for (let left = reachAttempts; ; left--) {
-      try {
-        return void (await channel.health());
-      } catch (error) {
-        signal.throwIfAborted();
-        if ((await stateOf(this.#client, id, signal)) === "gone")
-          throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${id}) ended at once`, { cause: error });
-        if (left === 0)
-          throw new BilevelError("E_INFRASTRUCTURE", `the pool runs on the cluster, but cannot be reached at ${address}`, {
-            received: messageOf(error),
-            hint: 'forward a port to the head, and say so: evaluateRay({ pool: { port: 8100, address: "http://localhost:8100" } }); or mode: "jobs"',
-          });
-        await sleep(askAgainMs, undefined, { signal });
+  async #reach({ id, channel }: OpenPool, address: string, signal: AbortSignal): Promise<void> {
+    for (const started = performance.now(); ; await sleep(askAgainMs, undefined, { signal })) {
+      const failure = await channel.health().then(
+        () => undefined,
+        (error: unknown) => messageOf(error),
+      );
+      if (failure === undefined) return;
+      if ((await stateOf(this.#ground.client, id, signal)) === "gone") {
+        const { InfrastructureError } = await import("ray-node-client");
+        throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${id}) ended at once: ${failure}`);
       }
+      if (performance.now() - started > reachMs)
+        throw new BilevelError("E_CLUSTER", "the pool runs on the cluster, but its port cannot be reached from here", {
+          path: "evaluator.pool",
+          received: `${address}: ${failure}`,
+          hint: 'lead a port to it, pool: { port: 8100, address: "http://localhost:8100" }, or take mode: "jobs"',
+        });
     }
   }
 
-  /** Keeps the pool alive, and tells when its size changes. */
+  /** Keeps the pool alive, and tells what the cluster has no room for. */
   #watch({ channel }: OpenPool): void {
     clearInterval(this.#timer);
-    let before: number | undefined;
-    const look = async (): Promise<void> => {
-      const { workers, slots } = await channel.health();
-      const isSettled = workers === before;
-      before = workers;
-      if (!isSettled || workers === this.#told) return;
-      this.#told = workers;
-      this.#run.notice("the pool has changed its size", `${workers} of ${slots} workers: as many as the cluster holds`);
-    };
-    this.#timer = setInterval(() => void look().catch(() => undefined), healthEveryMs).unref();
+    this.#emptySince = performance.now();
+    this.#timer = setInterval(() => void this.#look(channel).catch(() => undefined), healthEveryMs).unref();
+  }
+
+  async #look(channel: Channel): Promise<void> {
+    const { workers, trials } = await channel.health();
+    if (workers > 0 || trials === 0) this.#emptySince = undefined;
+    else this.#emptySince ??= performance.now();
+    if (this.#emptySince === undefined || performance.now() - this.#emptySince < tellAfterMs) return;
+    const { client, options, tell } = this.#ground;
+    const cluster = describeCluster(await client.getClusterResources());
+    const needs = amountsText(needsOf(options));
+    tell("call", `no node can hold a worker (${needs}) yet: they wait in Ray, where an autoscaler sees them`, cluster);
   }
 
   async #ask(pool: OpenPool): Promise<boolean> {
     for (const started = performance.now(); ; await sleep(askAgainMs)) {
-      if (await isAnswering(pool.channel)) return false;
-      const state = await stateOf(this.#client, pool.id).catch(() => "unknown");
+      const isThere = await pool.channel.health().then(
+        () => true,
+        () => false,
+      );
+      if (isThere) return false;
+      const state = await stateOf(this.#ground.client, pool.id).catch(() => "unknown");
       if (state !== "gone" && performance.now() - started < patienceMs.pool) continue;
       if ((await this.#opened?.catch(() => undefined)) === pool) this.#opened = undefined;
       return true;
     }
   }
 }
-
-const isAnswering = (channel: Channel): Promise<boolean> =>
-  channel.health().then(
-    () => true,
-    () => false,
-  );

@@ -1,6 +1,7 @@
 """
-Runs trials one after the other, each in a process forked from this one: python -m bilevel_pool.fork_server
+Runs trials one after the other, each in a process forked from this one: python -m bilevel_pool.fork_server BASE
 
+BASE is the folder that holds the task, and is found by its name: Ray may put it there anew meanwhile.
 Lines of standard input are specifications of trials, or `stop`, which ends the one that runs. What its runner prints
 comes on standard output, and `ended` on a line of its own when it is over. When standard input ends, so does all.
 It exists because a fork takes a fiftieth of what it takes to start an interpreter.
@@ -9,6 +10,7 @@ It exists because a fork takes a fiftieth of what it takes to start an interpret
 from __future__ import annotations
 
 import io
+import json
 import os
 import select
 import signal
@@ -30,7 +32,7 @@ def fork(spec: str, descriptors: list[int]) -> int:
         for descriptor in descriptors:
             os.close(descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin = io.StringIO(spec)
+        sys.stdin = io.StringIO(json.dumps({"base": sys.argv[1], **json.loads(spec)}))
         code = trial.main(["-"])
     except BaseException:
         traceback.print_exc()

@@ -16,6 +16,7 @@ class Worker:
     """Holds what one trial needs. It never uses a GPU itself, so that no trial can leave it unfit for the next."""
 
     def __init__(self) -> None:
+        self._base = os.getcwd()
         self._server: asyncio.subprocess.Process | None = None
 
     async def where(self) -> dict:
@@ -25,7 +26,7 @@ class Worker:
     async def run(self, spec: str) -> AsyncIterator[str]:
         """Runs one trial, and yields what its runner prints, in whole lines as they come."""
         if self._server is None or self._server.returncode is not None:
-            self._server = await start_fork_server()
+            self._server = await start_fork_server(self._base)
         server, rest = self._server, b""
         server.stdin.write(spec.encode() + b"\n")
         await server.stdin.drain()
@@ -43,12 +44,14 @@ class Worker:
             self._server.stdin.write(b"stop\n")
 
 
-async def start_fork_server() -> asyncio.subprocess.Process:
+async def start_fork_server(base: str) -> asyncio.subprocess.Process:
     visible = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         f"{__package__}.fork_server",
+        base,
+        cwd="/",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": visible},  # none where none was asked for
