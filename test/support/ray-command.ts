@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Fact, Outcome, Trial } from "../../core/index.ts";
@@ -44,7 +45,9 @@ export class RayCommand {
   }
 
   get facts(): readonly Fact[] {
-    return readJournal(journalFile(join(this.home, ".bilevel", "run"))).facts;
+    const runs = join(this.home, ".bilevel");
+    const [name = ""] = readdirSync(runs).filter((one) => one.startsWith("run"));
+    return readJournal(journalFile(join(runs, name))).facts;
   }
 
   /** The values of X that were started, or came to their end, in order; X is the trial's number. */
@@ -74,9 +77,7 @@ export class RayCommand {
     const planned = ofType(this.facts, "turn").flatMap((fact) => fact.trials as Trial[]);
     expect(planned.map(({ id }) => id)).toEqual(all);
     expect(inOrder(this.outcomes("measured").map(({ trial }) => trial))).toEqual(all);
-    expect(new Set(outcomesIn(this.facts).map(({ status }) => status)).isSubsetOf(new Set(["measured", "lost"]))).toBe(
-      true,
-    );
+    for (const { status } of outcomesIn(this.facts)) expect(["measured", "lost"]).toContain(status);
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { JobInfo, JobSubmissionClient, Package } from "ray-node-client";
 import type { Ground } from "../backend.ts";
+import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
 import { runnerText } from "../runner.ts";
 import { packTask } from "../task-package.ts";
@@ -59,12 +59,7 @@ export async function endPool({ client, run }: Ground): Promise<void> {
   try {
     await client.stopJob(known.id, { signal });
     await client.waitForJob(known.id, { pollMs: 200, signal });
-    // Ray looks after a job's supervisor every second or two, and where it finds one gone whose job is deleted already,
-    // it writes a failed job in its place
-    await sleep(settleMs);
-    await client.deleteJob(known.id, { signal });
-    await sleep(settleMs / 2);
-    await client.deleteJob(known.id, { signal });
+    await deleteForGood(client, known.id, signal);
   } catch (error) {
     if (!isUnknown(error)) return; // a later process may still find it
   }
@@ -77,7 +72,6 @@ const isUnknown = (error: unknown): boolean => {
 };
 
 const endMs = 45_000;
-const settleMs = 2000;
 /** Beyond the grace of a trial's runner, before its worker is killed. */
 const cleanUpSeconds = 5;
 
