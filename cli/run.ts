@@ -26,7 +26,7 @@ type RunArguments = CommonArguments & {
 };
 
 const options = {
-  preset: { type: "string", describe: "a preset over the config: bilevel, paper-a to paper-d, a file" },
+  preset: { type: "string", describe: "a preset over the config: bilevel, ray, paper-a to paper-d, a file" },
   quiet: { type: "boolean", default: false, describe: "print only the end" },
   durable: { type: "boolean", default: false, describe: "sync every line of the journal to the disk" },
 } as const;

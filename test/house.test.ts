@@ -32,6 +32,19 @@ describe("the house", () => {
     expect(told).toContain("no dependency violations found");
   }, 60_000);
 
+  it("is published with the Python that runs on a cluster", () => {
+    const told = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    const [{ files }] = JSON.parse(told) as [{ files: { path: string }[] }];
+    const python = execFileSync("git", ["ls-files", "plugins/*.py"], { cwd: root, encoding: "utf8" })
+      .trim()
+      .split("\n");
+    expect(python).toContain("plugins/evaluate-ray/runner/trial.py");
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(python));
+  });
+
   it("documents every error code once", () => {
     const codes = [...readFileSync(`${root}core/errors.ts`, "utf8").matchAll(/^ {2}(E_[A-Z_]+): (\d)/gm)].map(
       ([, code, status]) => `${code} (${status})`,

@@ -1,38 +1,40 @@
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import type { Backend, Ground } from "./backend.ts";
 
-/** A trial that is shorter than that is shorter than a few starts of a job. */
+/** A program that takes less than that is not worth a job of its own. */
 const shortSeconds = 60;
 
-/** Jobs until the baseline is known; from then on a pool where it was short. */
+/**
+ * Measures the baseline as a job, then runs the trials of a short program in a pool, and those of a long one as jobs. The
+ * baseline's time is in the journal, so that a resumed run decides alike.
+ */
 export class Auto implements Backend {
-  readonly #ground: Ground;
+  readonly #tell: Ground["tell"];
   readonly #jobs: Backend;
-  readonly #pool: Backend;
+  readonly #makePool: () => Backend;
+  #pool: Backend | undefined;
 
-  constructor(ground: Ground, jobs: Backend, pool: Backend) {
-    this.#ground = ground;
+  constructor({ tell }: Pick<Ground, "tell">, jobs: Backend, makePool: () => Backend) {
+    this.#tell = tell;
     this.#jobs = jobs;
-    this.#pool = pool;
+    this.#makePool = makePool;
   }
 
-  async evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
-    return this.#backendFor(evaluation).evaluate(trial, evaluation);
+  evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
+    return this.#choose(evaluation).evaluate(trial, evaluation);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#jobs.close(), this.#pool.close()]);
+    await Promise.all([this.#jobs.close(), this.#pool?.close()]);
   }
 
-  /** What an earlier process began stays where it is. */
-  #backendFor({ view, handed }: Evaluation<TaskChange>): Backend {
-    if (handed) return "pool" in handed ? this.#pool : this.#jobs;
-    const baseline = view.trial(0)?.outcome;
-    if (!baseline) return this.#jobs;
-    const isShort = baseline.seconds < shortSeconds;
-    const why = `the baseline took ${baseline.seconds.toFixed(1)} s`;
-    if (isShort) this.#ground.tell("mode", "short trials: from here on they run in a pool of workers", why);
-    else this.#ground.tell("mode", "long trials: each is a job of its own", why);
-    return isShort ? this.#pool : this.#jobs;
+  #choose({ handed, view }: Evaluation<TaskChange>): Backend {
+    const seconds = view.trial(0)?.outcome?.seconds;
+    if (seconds === undefined || (handed !== undefined && "job" in handed)) return this.#jobs; // what runs, runs on
+    const isShort = seconds < shortSeconds;
+    const detail = `the baseline took ${seconds.toFixed(1)} s`;
+    if (isShort) this.#tell("mode", `mode pool: trials take less than ${shortSeconds} s`, detail);
+    else this.#tell("mode", `mode jobs: trials take ${shortSeconds} s or more`, detail);
+    return isShort ? (this.#pool ??= this.#makePool()) : this.#jobs;
   }
 }

@@ -1,7 +1,9 @@
 import type { JobSubmissionClient } from "ray-node-client";
 import type { Evaluation, Outcome, Run, Task, TaskChange, Trial } from "../../core/index.ts";
+import { defaultLimit } from "../evaluate-process/index.ts";
 import type { FrozenTask } from "../task/index.ts";
 import type { Options } from "./options.ts";
+import { trialSpec, type TrialSpec } from "./trial-spec.ts";
 
 /** One way of running trials on a cluster. */
 export interface Backend {
@@ -22,6 +24,24 @@ export interface Ground {
   readonly metric: string;
   /** Kept with each job of this run as `bilevel_run`, so that none is left behind. */
   readonly runKey: string;
-  /** Tells the user, once per topic and run; `detail` may differ between equal runs. */
+  /** Tells the user, once per topic and process; `detail` may differ between equal runs. */
   tell(topic: string, text: string, detail?: string): void;
+}
+
+/** A trial as its runner takes it, or why its candidate cannot be put into the task. */
+export async function specFor(
+  { options, frozen, task, tell }: Ground,
+  trial: Trial<TaskChange>,
+  { slot, view }: Evaluation<TaskChange>,
+  startBefore?: number,
+): Promise<TrialSpec | { refused: string }> {
+  const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
+  if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
+  return trialSpec(frozen, task, trial, {
+    ...options,
+    slot,
+    limitSeconds,
+    env: options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" }, // Ray leaves all devices to a job that asks for none
+    ...(startBefore === undefined ? {} : { startBefore }),
+  });
 }

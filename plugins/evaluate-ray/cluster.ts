@@ -5,8 +5,8 @@ import type { EvaluateRayOptions } from "./options.ts";
 /** The oldest Ray whose Jobs API takes all that is asked of it here. */
 const oldest = [2, 8] as const;
 const patienceAtStartMs = 5000;
-/** A head that is started again is back within a minute. */
-const patienceMs = 60_000;
+/** What runs on the cluster runs on while the way there is cut: a dashboard that is away is waited for. */
+const patienceMs = 600_000;
 
 /**
  * A client of the cluster, after a look whether there is one, within seconds.

@@ -65,25 +65,25 @@ export async function follow(
   }
   const why: Stop | undefined = stop;
   const outcome = await harvest.outcome(why === "pruned" || why === "cancelled" ? why : undefined);
-  return outcome ?? (why === undefined ? client.getJobInfo(id) : unspoken(why, slot));
+  return outcome ?? (why === undefined ? client.getJobInfo(id) : unspoken(why));
 }
 
 /** The outcome of a trial that was asked to end, and whose runner did not say how it did. */
-function unspoken(why: Stop, slot: number): Outcome {
-  const base = { seconds: 0, where: { host: "unknown", slot } };
+function unspoken(why: Stop): Outcome {
+  const seconds = 0;
   switch (why) {
     case "pruned":
-      return { ...base, status: "pruned", reason: "stopped early: it could not win any more" };
+      return { seconds, status: "pruned", reason: "stopped early: it could not win any more" };
     case "cancelled":
-      return { ...base, status: "cancelled", reason: "the run was stopped" };
+      return { seconds, status: "cancelled", reason: "the run was stopped" };
     case "diverged":
       return {
-        ...base,
+        seconds,
         status: "crashed",
         kind: "diverged",
         reason: "an intermediate value was not a finite number",
       };
     case "overdue":
-      return { ...base, status: "lost", reason: "its node did not end it at its time limit" };
+      return { seconds, status: "lost", reason: "its node did not end it at its time limit" };
   }
 }

@@ -86,6 +86,6 @@ function backendOf(ground: Ground): Backend {
     case "pool":
       return new PoolBackend(ground);
     case "auto":
-      return new Auto(ground, new Jobs(ground), new PoolBackend(ground));
+      return new Auto(ground, new Jobs(ground), () => new PoolBackend(ground));
   }
 }

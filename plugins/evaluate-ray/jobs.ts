@@ -1,14 +1,12 @@
 import type { JobInfo, Package } from "ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { messageOf } from "../../core/index.ts";
-import { defaultLimit } from "../evaluate-process/index.ts";
-import type { Backend, Ground } from "./backend.ts";
+import { specFor, type Backend, type Ground } from "./backend.ts";
 import { amountsText, describeCluster, lostTo } from "./cluster.ts";
 import { follow, slackMs, type TrialJob } from "./follow.ts";
 import { Gate, needsOf, type Room } from "./gate.ts";
 import { newJobId, removeJob, submitTrial } from "./submission.ts";
 import { packTask } from "./task-package.ts";
-import { trialSpec, type TrialSpec } from "./trial-spec.ts";
 
 /** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
 const mostAttempts = 3;
@@ -25,8 +23,9 @@ export class Jobs implements Backend {
   constructor(ground: Ground) {
     this.#ground = ground;
     this.#gate = new Gate((signal) => ground.client.getClusterResources({ signal }), ground.options);
-    ground.run.on(({ type, trial }) => {
-      if (type !== "outcome" || typeof trial !== "number") return;
+    const own = ground.run.config.levels[0]?.name;
+    ground.run.on(({ type, level, trial }) => {
+      if (type !== "outcome" || level !== own || typeof trial !== "number") return;
       for (const job of this.#jobs.get(trial) ?? []) this.#remove(job);
       this.#jobs.delete(trial);
     });
@@ -75,7 +74,8 @@ export class Jobs implements Backend {
       if (!room) return this.#noRoom();
       if (room.isCall) await this.#tellOfCall(signal);
       const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
-      const spec = await this.#spec(trial, evaluation, queueMs);
+      const startBefore = (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
+      const spec = await specFor(this.#ground, trial, evaluation, startBefore);
       if ("refused" in spec) {
         room.leave();
         return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
@@ -120,23 +120,6 @@ export class Jobs implements Backend {
     } finally {
       room.leave();
     }
-  }
-
-  async #spec(
-    trial: Trial<TaskChange>,
-    { slot, view }: Evaluation<TaskChange>,
-    queueMs: number,
-  ): Promise<TrialSpec | { refused: string }> {
-    const { options, frozen, task, tell } = this.#ground;
-    const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
-    if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
-    return trialSpec(frozen, task, trial, {
-      ...options,
-      slot,
-      limitSeconds,
-      env: options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" }, // Ray leaves all devices to a job that asks for none
-      startBefore: (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000,
-    });
   }
 
   async #tellOfCall(signal: AbortSignal): Promise<void> {

@@ -9,7 +9,11 @@ import type { TrialSpec } from "./trial-spec.ts";
 const moduleName = "bilevel_trial";
 /** Beyond the grace of the runner, before Ray kills it. */
 const cleanUpSeconds = 5;
-const entrypoint = `exec "$(command -v python || command -v python3)" -m ${moduleName}`;
+/** Isolated (-I), so that no file of the task takes the place of a module of Python; found without Python for that. */
+const entrypoint = [
+  `IFS=:; for place in $PYTHONPATH; do runner="$place/${moduleName}/__main__.py"; [ -f "$runner" ] &&`,
+  `exec "$(command -v python || command -v python3)" -I "$runner"; done; echo "its package is missing" >&2; exit 1`,
+].join(" ");
 
 /** An id that no job had before. */
 export function newJobId(ground: Ground, trial: number): string {
@@ -34,7 +38,7 @@ export async function submitTrial(
   const own = await trialPackage(id, spec);
   await client.uploadPackage(own, { replace: true, signal });
   const { env_vars: variables, config, py_modules: modules, ...runtimeEnv } = options.runtimeEnv ?? {};
-  const stopWait = String(options.graceSeconds + cleanUpSeconds);
+  const stopWait = String(Math.ceil(options.graceSeconds + cleanUpSeconds));
   const needs = needsOf(options);
   const submission: JobSubmission = {
     submissionId: id,

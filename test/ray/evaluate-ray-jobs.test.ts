@@ -4,8 +4,8 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient, type JobInfo } from "ray-node-client";
-import type { Config, Outcome } from "../../core/index.ts";
-import { execute, resolveConfig } from "../../core/index.ts";
+import type { Config, Fact, Outcome } from "../../core/index.ts";
+import { execute, journalFile, readJournal, resolveConfig } from "../../core/index.ts";
 import { space } from "../../examples/gpt-pretrain-cpu/space.ts";
 import { evaluateProcess } from "../../plugins/evaluate-process/index.ts";
 import { evaluateRay, type EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
@@ -100,39 +100,45 @@ describe("trials as jobs of a real head", () => {
     );
   });
 
-  const sees =
-    "console.log('sees [' + process.env.CUDA_VISIBLE_DEVICES + ']'); setTimeout(() => console.log('loss: 1'), 9000)";
+  /** Says what it sees, and ends once so many trials have. */
+  const seeing = (count: number): string => `
+    const { readdirSync, writeFileSync } = require("fs");
+    const meeting = ${JSON.stringify(emptyFolder())};
+    console.log("sees [" + process.env.CUDA_VISIBLE_DEVICES + "]");
+    writeFileSync(meeting + "/" + X, "");
+    setInterval(() => readdirSync(meeting).length >= ${count} && (console.log("loss: 1"), process.exit()), 100);`;
   const seenBy = (folder: string, trial: number): string =>
     /sees \[(.*)\]/.exec(readFileSync(join(folder, "trials", String(trial), "output.log"), "utf8"))?.[1] ??
     "nothing told";
 
   it("four trials at a time see four GPUs, one each", async () => {
-    const { folder, outcomes } = await run({
-      source: onlyInTrial(sees),
-      slots: 4,
-      trials: 4,
-      options: { numGpus: 1 },
-    });
+    const options = { numGpus: 1 };
+    const { folder, outcomes } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
     expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "1", "2", "3"]);
-    expect(
-      outcomes
-        .slice(1)
-        .map(({ where }) => where?.device)
-        .sort(),
-    ).toEqual(["0", "1", "2", "3"]);
+    const devices = outcomes.slice(1).map(({ where }) => where?.device);
+    expect(devices.sort()).toEqual(["0", "1", "2", "3"]);
   });
 
   it("of four trials at half a GPU each, two share one", async () => {
     const options = { numGpus: 0.5 };
-    const { folder } = await run({ source: onlyInTrial(sees), slots: 4, trials: 4, options });
-    const seen = [1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort();
-    expect(seen).toEqual(["0", "0", "1", "1"]);
+    const { folder } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
+    expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "0", "1", "1"]);
   });
 
   it("a trial that asks for no GPU sees none", async () => {
-    const { folder, outcomes } = await run({ source: sees.replace("9000", "0"), trials: 1 });
+    const { folder, outcomes } = await run({ source: seeing(1) });
     expect([seenBy(folder, 0), seenBy(folder, 1)]).toEqual(["", ""]);
     expect(outcomes[1]?.where).not.toHaveProperty("device");
+  });
+
+  it("files of the task that are called like modules of Python do no harm", async () => {
+    const files = {
+      "json.py": "raise SystemExit(9)",
+      "signal.py": "raise SystemExit(9)",
+      "os.py": "raise SystemExit(9)",
+    };
+    const { outcomes } = await run({ source: "console.log('loss: ' + X)", files });
+    expect(outcomes.map(({ status }) => status)).toEqual(["measured", "measured"]);
   });
 
   it("a log with a line of 5 MB and bytes that are no UTF-8 comes whole", async () => {
@@ -205,33 +211,49 @@ describe("trials as jobs of a real head", () => {
     expect(head.processes("train.js")).toEqual([]);
   });
 
-  it("a driver that is killed loses the trial, which is run again and not charged", async () => {
-    const started = startRay({
-      address: head.address,
-      source: onlyInTrial("setTimeout(() => console.log('loss: 2'), 5000)"),
-    });
-    await expect.poll(() => head.processes("train.js").length, { timeout: 60_000 }).toBe(1);
+  /** Starts a run whose trial takes five seconds, and waits until that runs. */
+  const underWay = async () => {
+    const source = onlyInTrial("setTimeout(() => console.log('loss: 2'), 5000)");
+    const started = startRay({ address: head.address, source });
     await expect.poll(() => jobIn(started.facts(), 1), { timeout: 60_000 }).toBeDefined();
     await expect.poll(() => head.processes("train.js").length, { timeout: 60_000 }).toBe(1);
-    head.killProcesses("-m bilevel_trial");
-    const end = await started.ended;
-    const outcomes = outcomesIn(started.facts()).filter(({ trial }) => trial === 1);
+    return { ...started, program: head.processes("train.js")[0] };
+  };
+  const outcomesOfTrial = (facts: readonly Fact[], id: number): Outcome[] =>
+    outcomesIn(facts).filter(({ trial }) => trial === id);
+
+  it("a driver that is killed loses the trial, which is run again and not charged; its program ends with it", async () => {
+    const { ended, facts, program } = await underWay();
+    const runner = Math.min(...head.processes("bilevel_trial/__main__.py")); // the others came from it
+    process.kill(runner, "SIGKILL");
+    await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).not.toContain(program);
+    const end = await ended;
+    const outcomes = outcomesOfTrial(facts(), 1);
     expect(outcomes.map(({ status }) => status)).toEqual(["lost", "measured"]);
     expect(reasonOf(outcomes[0])).toMatch(/^its runner was killed on the cluster: /);
     expect(end.levels.get("inner")?.budget.used).toBe(1);
   });
 
   it("a supervisor that is killed loses the trial, and its program ends with it", async () => {
+    const { ended, facts, program } = await underWay();
+    head.killProcesses("JobSupervisor");
+    await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).not.toContain(program);
+    await ended;
+    expect(outcomesOfTrial(facts(), 1).map(({ status }) => status)).toEqual(["lost", "measured"]);
+  });
+
+  it("a node that dies loses its trial, which is run again on another one", async () => {
+    const resources = { licence: 1 };
+    const nodes = [await head.addNode({ cpus: 1, resources })];
     const source = onlyInTrial("setTimeout(() => console.log('loss: 2'), 5000)");
-    const started = startRay({ address: head.address, source });
+    const started = startRay({ address: head.address, source, options: { resources } });
     await expect.poll(() => jobIn(started.facts(), 1), { timeout: 60_000 }).toBeDefined();
     await expect.poll(() => head.processes("train.js").length, { timeout: 60_000 }).toBe(1);
-    const [before] = head.processes("train.js");
-    head.killProcesses("JobSupervisor");
+    await nodes[0]?.kill();
+    nodes.push(await head.addNode({ cpus: 1, resources }));
     await started.ended;
-    const outcomes = outcomesIn(started.facts()).filter(({ trial }) => trial === 1);
-    expect(outcomes.map(({ status }) => status)).toEqual(["lost", "measured"]);
-    expect(head.processes("train.js")).not.toContain(before);
+    expect(outcomesOfTrial(started.facts(), 1).map(({ status }) => status)).toEqual(["lost", "measured"]);
+    await nodes[1]?.kill();
   });
 
   it("a submission whose answer is lost is made once", async () => {
@@ -332,6 +354,8 @@ describe("trials as jobs of a real head", () => {
         .filter((note) => note.startsWith("end"))
         .sort(),
     ).toEqual(["end 0", "end 1", "end 2"]);
+    const { facts } = readJournal(journalFile(join(home, ".bilevel", "run-1")));
+    expect(outcomesOfTrial(facts, 1).map(({ status }) => status)).toEqual(["lost", "measured"]);
     expect(await jobs()).toEqual([]);
   });
 });

@@ -216,7 +216,7 @@ describe("trials in a pool on a real head", () => {
     });
     const handles = ofType(facts(), "handle").map(({ volatile }) => Object.keys(volatile ?? {}));
     expect(handles).toEqual([expect.arrayContaining(["job"]), ["pool", "key"], ["pool", "key"]]);
-    expect(facts().filter(({ type, text }) => type === "notice" && /run in a pool/.test(String(text)))).toHaveLength(1);
+    expect(facts().filter(({ type, text }) => type === "notice" && /^mode pool: /.test(String(text)))).toHaveLength(1);
     expect(head.processes("bilevel_pool")).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Fact, Outcome, Trial } from "../../core/index.ts";
@@ -91,6 +91,3 @@ export const notesIn = (home: string): string[] =>
 /** Waits for a line of the notes. */
 export const noted = (home: string, line: string): Promise<void> =>
   expect.poll(() => notesIn(home), { timeout: 60_000, interval: 100 }).toContain(line);
-
-/** Adds a line to the notes. */
-export const addNote = (home: string, line: string): void => appendFileSync(join(home, "notes"), `${line}\n`);

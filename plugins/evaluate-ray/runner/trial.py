@@ -1,4 +1,4 @@
-"""Runs one trial on a node of the cluster: python trial.py [SPEC.json | -]
+"""Runs one trial on a node of the cluster: python -I trial.py [SPEC.json | -]
 
 Copies the task's folder to a private one, puts the trial's change on top, runs the
 command there, and prints frames on standard output: lines that begin with a token.
