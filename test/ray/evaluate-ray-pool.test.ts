@@ -176,6 +176,20 @@ describe("trials in a pool on a real head", () => {
     expect(log).toBe(`${"y".repeat(5e6)}\n\uFFFD\uFFFD\nloss: 0.5\n`);
   });
 
+  it("a task's files take the place of no module of Python or Ray", async () => {
+    const bad = "raise SystemExit('the wrong module')\n";
+    const files = Object.fromEntries(
+      ["json.py", "random.py", "ray.py", "trial.py", "aiohttp.py"].map((name) => [name, bad]),
+    );
+    const { outcomes } = await runRay({
+      address: head.address,
+      source: "console.log('loss: ' + X)",
+      files,
+      options: { mode },
+    });
+    expect(outcomes.map(({ status }) => status)).toEqual(["measured", "measured"]);
+  });
+
   it("answers nobody without its token, of which the cluster knows the hash alone", async () => {
     const source = onlyInTrial("setTimeout(() => console.log('loss: 1'), 600_000)");
     const started = startRay({ address: head.address, source, options: { mode } });

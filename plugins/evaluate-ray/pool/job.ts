@@ -6,7 +6,7 @@ import type { Ground } from "../backend.ts";
 import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
 import { runnerText } from "../runner.ts";
-import { packTask } from "../task-package.ts";
+import { taskContents } from "../task-package.ts";
 
 /** A pool's job, and what is needed to reach its driver. */
 export interface PoolJob {
@@ -81,7 +81,7 @@ async function knownPool(runFolder: string): Promise<Known | undefined> {
 }
 
 async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
-  const { client, frozen, options, run, runKey } = ground;
+  const { client, options, run, runKey } = ground;
   const name =
     run.folder
       .split("/")
@@ -91,8 +91,8 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
   const known: Known = { id, token: randomBytes(32).toString("hex") };
   // written before the job exists, so that no crash leaves one that nobody knows
   await writeFile(fileOf(run.folder), JSON.stringify(known), { mode: 0o600, flush: true });
-  const { env_vars: variables, config, py_modules: modules, ...runtimeEnv } = options.runtimeEnv ?? {};
-  const driver = await client.uploadPackage(await driverPackage(), { signal });
+  const { env_vars: variables, config, py_modules: modules, working_dir: _, ...runtimeEnv } = options.runtimeEnv ?? {};
+  const pool = await client.uploadPackage(await poolPackage(ground), { signal });
   await client.submitJob(
     {
       submissionId: id,
@@ -100,8 +100,7 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
       entrypoint: entrypointOf(ground),
       runtimeEnv: {
         ...runtimeEnv,
-        working_dir: await client.uploadPackage(await packTask(frozen), { signal }),
-        py_modules: [...((modules ?? []) as string[]), driver],
+        py_modules: [...((modules ?? []) as string[]), pool],
         env_vars: {
           ...(variables as object),
           // whoever may read jobs reads these: the token itself is not among them
@@ -134,7 +133,8 @@ function entrypointOf({ options, run }: Ground): string {
     actor: quoted(JSON.stringify(actor)),
   };
   const shown = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  return `exec "$(command -v python || command -v python3)" -m bilevel_pool.driver ${shown.join(" ")}`;
+  // elsewhere than at the root, files that lie about could take the place of Python's own modules
+  return `cd / && exec "$(command -v python || command -v python3)" -m bilevel_pool.driver ${shown.join(" ")}`;
 }
 
 /** Waits for the line in which the driver says where it listens. */
@@ -165,10 +165,14 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 const modules = ["__init__", "crew", "driver", "fork_server", "server", "trials", "worker"];
 
-/** The driver's modules and the runner of trials, as one Python package. */
-async function driverPackage(): Promise<Package> {
+/**
+ * The pool's modules, the runner of trials and the task in one Python package. The task lies within it and not beside it,
+ * so that no file of it takes the place of a module that the pool or Ray imports.
+ */
+async function poolPackage({ frozen }: Ground): Promise<Package> {
   const { packFiles } = await import("ray-node-client");
-  const files = modules.map(async (name) => [`bilevel_pool/${name}.py`, await runnerText(`pool/${name}.py`)] as const);
-  const runner = ["bilevel_pool/trial.py", await runnerText("trial.py")] as const;
-  return packFiles(Object.fromEntries([...(await Promise.all(files)), runner]));
+  const files: Record<string, string | Uint8Array> = { "trial.py": await runnerText("trial.py") };
+  for (const name of modules) files[`${name}.py`] = await runnerText(`pool/${name}.py`);
+  for (const [path, content] of Object.entries(await taskContents(frozen))) files[`task/${path}`] = content;
+  return packFiles(Object.fromEntries(Object.entries(files).map(([path, text]) => [`bilevel_pool/${path}`, text])));
 }

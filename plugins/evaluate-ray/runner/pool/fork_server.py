@@ -1,7 +1,6 @@
 """
-Runs trials one after the other, each in a process forked from this one: python -m bilevel_pool.fork_server BASE
+Runs trials one after the other, each in a process forked from this one: python -m bilevel_pool.fork_server
 
-BASE is the folder that holds the task, and is found by its name: Ray may put it there anew meanwhile.
 Lines of standard input are specifications of trials, or `stop`, which ends the one that runs. What its runner prints
 comes on standard output, and `ended` on a line of its own when it is over. When standard input ends, so does all.
 It exists because a fork takes a fiftieth of what it takes to start an interpreter.
@@ -19,6 +18,8 @@ import traceback
 
 from . import trial
 
+TASK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "task")
+
 
 def fork(spec: str, descriptors: list[int]) -> int:
     """Starts a trial's process, and returns its id."""
@@ -32,7 +33,7 @@ def fork(spec: str, descriptors: list[int]) -> int:
         for descriptor in descriptors:
             os.close(descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin = io.StringIO(json.dumps({"base": sys.argv[1], **json.loads(spec)}))
+        sys.stdin = io.StringIO(json.dumps({"base": TASK, **json.loads(spec)}))
         code = trial.main(["-"])
     except BaseException:
         traceback.print_exc()
@@ -41,6 +42,7 @@ def fork(spec: str, descriptors: list[int]) -> int:
 
 
 def main() -> None:
+    os.makedirs(TASK, exist_ok=True)  # a task may be nothing but links
     ended, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told)

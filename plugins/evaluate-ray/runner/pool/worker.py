@@ -16,7 +16,6 @@ class Worker:
     """Holds what one trial needs. It never uses a GPU itself, so that no trial can leave it unfit for the next."""
 
     def __init__(self) -> None:
-        self._base = os.getcwd()
         self._server: asyncio.subprocess.Process | None = None
 
     async def where(self) -> dict:
@@ -26,7 +25,7 @@ class Worker:
     async def run(self, spec: str) -> AsyncIterator[str]:
         """Runs one trial, and yields what its runner prints, in whole lines as they come."""
         if self._server is None or self._server.returncode is not None:
-            self._server = await start_fork_server(self._base)
+            self._server = await start_fork_server()
         server, rest = self._server, b""
         server.stdin.write(spec.encode() + b"\n")
         await server.stdin.drain()
@@ -44,13 +43,12 @@ class Worker:
             self._server.stdin.write(b"stop\n")
 
 
-async def start_fork_server(base: str) -> asyncio.subprocess.Process:
+async def start_fork_server() -> asyncio.subprocess.Process:
     visible = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         f"{__package__}.fork_server",
-        base,
         cwd="/",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
