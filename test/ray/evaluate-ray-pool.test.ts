@@ -6,6 +6,7 @@ import type { Config } from "../../core/index.ts";
 import { execute, resolveConfig } from "../../core/index.ts";
 import { space } from "../../examples/gpt-pretrain-cpu/space.ts";
 import { evaluateProcess } from "../../plugins/evaluate-process/index.ts";
+import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import { evaluateRay } from "../../plugins/evaluate-ray/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
@@ -124,7 +125,7 @@ describe("trials in a pool on a real head", () => {
     expect(ended.status).toBe("SUCCEEDED");
     expect(await client.getJobLogs(ended.submissionId ?? "")).toMatch(/^bilevel-pool ends: its controller is gone$/m);
     await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).toEqual([]);
-    await client.deleteJob(ended.submissionId ?? "");
+    await deleteForGood(client, ended.submissionId ?? "", AbortSignal.timeout(20_000));
     await nothingIsLeft();
   });
 
