@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { evaluateRay, execute, innerLoop, proposeRandom, resolveConfig } from "../index.ts";
 import type { Fact, Plugin } from "../index.ts";
 import { RayHead } from "../ray-node-client/test/ray/head.ts";
@@ -63,7 +64,7 @@ async function measure(
   const config = {
     task: { folder: "task", command: ["sh", "train.sh"], values: { via: "env" as const }, seed: "none" as const },
     objective: { metric: "loss", direction: "minimize" as const, noise: "none" as const },
-    space: { parameters: { X: { type: "float" as const, min: 0, max: 1 } } },
+    space: { parameters: { X: { type: "float" as const, min: 0, max: 1, default: 0 } } },
     evaluator: evaluateRay({ address: head.address, mode }),
     proposer: proposeRandom(),
     levels: [innerLoop({ slots, confirm: 0 })],
@@ -85,9 +86,15 @@ const rounded = (value: number): number => Number(value.toFixed(2));
 
 const head = await RayHead.start({ cpus });
 try {
-  // the baseline runs by itself, and workers start meanwhile: what counts begins with the first trial after it
-  const pool = await measure(head, "pool", "sleep 1", cpus, trials);
-  const [baseline, ...others] = pool.outcomes;
+  // the baseline lasts until all workers are there: what counts begins with the first trial after it
+  const go = join(mkdtempSync(join(tmpdir(), "bilevel-bench-")), "go");
+  const command = `if [ "$X" = 0 ]; then until [ -e ${go} ]; do sleep 0.1; done; else sleep 1; fi`;
+  const began = performance.now();
+  const running = measure(head, "pool", command, cpus, trials);
+  while (head.processes("ray::Worker").length < cpus) await sleep(200);
+  const poolStartSeconds = (performance.now() - began) / 1000;
+  writeFileSync(go, "");
+  const pool = await running;
   const first = pool.handles[1] ?? NaN;
   const python = (script: string, ...args: string[]): unknown => {
     const file = new URL(`ray/${script}`, import.meta.url).pathname;
@@ -107,10 +114,10 @@ try {
     trials,
     cpus,
     cores: availableParallelism(),
-    poolSeconds: rounded((others.at(-1)?.at ?? NaN) - first),
+    poolSeconds: rounded((pool.outcomes.at(-1)?.at ?? NaN) - first),
     tuneSeconds: rounded(tune.seconds),
     idealSeconds: Math.ceil(trials / cpus),
-    poolStartSeconds: rounded((baseline?.at ?? NaN) - (baseline?.seconds ?? NaN)),
+    poolStartSeconds: rounded(poolStartSeconds),
     tuneStartSeconds: rounded(tune.startSeconds),
     jobStartSeconds: rounded(median(own.outcomes.map(({ queuedSeconds }) => queuedSeconds))),
     jobHarvestSeconds: rounded(median(harvests)),
