@@ -53,7 +53,10 @@ export async function follow(
   const cancel = (): void => end("cancelled");
   signal.addEventListener("abort", cancel);
   if (signal.aborted) cancel();
-  timers.push(setInterval(() => void (last?.event === "queued" && pool.hasNoRoom && end("unplaced")), lookEveryMs));
+  const giveBack = (): void => {
+    if (last?.event === "queued" && pool.hasNoRoom) end("unplaced");
+  };
+  timers.push(setInterval(giveBack, lookEveryMs));
   try {
     while (!isLast(last) && !giveUp.signal.aborted) {
       try {
@@ -75,7 +78,7 @@ export async function follow(
     harvest.close();
   }
 
-  const why = stop as Stop | undefined; // set by functions that TypeScript does not follow
+  const why = stop;
   if (why === "unplaced") return lost(await pool.describeLack());
   const outcome = await harvest.outcome(why === "pruned" || why === "cancelled" ? why : undefined);
   if (outcome) return { ...outcome, ...(outcome.where && { where: { ...outcome.where, queuedSeconds } }) };

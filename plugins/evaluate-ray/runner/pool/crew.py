@@ -59,6 +59,7 @@ class Slot:
         try:
             async for piece in self._actor.run.options(num_returns="streaming").remote(trial.spec):
                 trial.tell("output", text=await piece)
+            self.state = "free"
             trial.tell("ended")
         except RayError as error:
             self.state = "absent"
@@ -91,11 +92,12 @@ class Crew:
     async def _attend(self, slot: Slot) -> None:
         while True:
             where = await slot.ready()
-            trial = await self._trials.next()
-            if await slot.is_alive():
-                await slot.run(trial, where)
-            else:
-                self._trials.put_back(trial)  # another worker may be free
+            while slot.state == "free":
+                trial = await self._trials.next()
+                if await slot.is_alive():
+                    await slot.run(trial, where)
+                else:
+                    self._trials.put_back(trial)  # another worker may be free
 
     def count(self, *states: str) -> int:
         """How many slots are `free`, `busy` or `absent`: without a worker."""
