@@ -11,6 +11,9 @@ import { packTask } from "./task-package.ts";
 /** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
 const mostAttempts = 3;
 
+/** Where the task lies in its package. */
+const taskFolder = "bilevel_task";
+
 /** Runs each trial as a Ray job of its own. */
 export class Jobs implements Backend {
   readonly #ground: Ground;
@@ -57,37 +60,52 @@ export class Jobs implements Backend {
       throw error;
     });
     if (!found) return undefined;
-    const queueMs = options.queueSeconds * 1000;
-    const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, this.#gate.adopt(), queueMs);
-    return isOutcome(ended) ? ended : withoutWord(ended);
+    const room = this.#gate.adopt();
+    try {
+      const queueMs = options.queueSeconds * 1000;
+      const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, queueMs);
+      return isOutcome(ended) ? ended : withoutWord(ended);
+    } finally {
+      room.leave();
+    }
   }
 
-  /** Waits for room, submits the trial and follows its job; anew where that did not start through no fault of its own. */
+  /** Waits for room and runs the trial there; anew where its job did not start through no fault of its own. */
   async #begun(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
-    const { options, frozen } = this.#ground;
-    const { signal } = evaluation;
-    const deadline = performance.now() + options.queueSeconds * 1000;
-    const base = await (this.#base ??= packTask(frozen));
+    const deadline = performance.now() + this.#ground.options.queueSeconds * 1000;
     for (let attempt = 1; ; attempt++) {
       const leftMs = Math.max(0, deadline - performance.now());
-      const room = await this.#gate.enter(leftMs, signal);
+      const room = await this.#gate.enter(leftMs, evaluation.signal);
       if (!room) return this.#noRoom();
-      if (room.isCall) await this.#tellOfCall(signal);
-      const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
-      const startBefore = (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
-      const spec = await specFor(this.#ground, trial, evaluation, startBefore);
-      if ("refused" in spec) {
+      try {
+        const ended = await this.#submitted(trial, evaluation, room, leftMs);
+        if (isOutcome(ended)) return ended;
+        const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
+        if (!isTooEarly && !(lacksPackage(ended) && attempt < mostAttempts)) return withoutWord(ended);
+      } finally {
         room.leave();
-        return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
       }
-      const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
-      await evaluation.handle({ ...job });
-      const submit = () => submitTrial(this.#ground, job.job, trial.id, spec, base, signal);
-      const ended = await this.#run(evaluation, trial.id, job, room, queueMs, submit);
-      if (isOutcome(ended)) return ended;
-      const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
-      if (!isTooEarly && !(lacksPackage(ended) && attempt < mostAttempts)) return withoutWord(ended);
     }
+  }
+
+  /** Journals a new job, submits it and follows it. */
+  async #submitted(
+    trial: Trial<TaskChange>,
+    evaluation: Evaluation<TaskChange>,
+    room: Room,
+    leftMs: number,
+  ): Promise<Outcome | JobInfo> {
+    const { signal } = evaluation;
+    const base = await (this.#base ??= packTask(this.#ground.frozen, taskFolder));
+    if (room.isCall) await this.#tellOfCall(signal);
+    const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
+    const startBefore = (Date.now() + queueMs + this.#ground.options.setupSeconds * 1000 + 2 * slackMs) / 1000;
+    const spec = await specFor(this.#ground, trial, evaluation, startBefore);
+    if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
+    const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
+    await evaluation.handle({ ...job });
+    const submit = () => submitTrial(this.#ground, job.job, trial.id, { ...spec, base: taskFolder }, base, signal);
+    return this.#run(evaluation, trial.id, job, room, queueMs, submit);
   }
 
   /** Submits a job, if it is a new one, and follows it to its end. */
@@ -117,8 +135,6 @@ export class Jobs implements Backend {
       if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
       const cluster = describeCluster(await this.#ground.client.getClusterResources());
       return lost(`${messageOf(error)} The cluster has ${cluster}`);
-    } finally {
-      room.leave();
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { JobSubmission, JobSubmissionClient, Package } from "ray-node-client";
 import type { Ground } from "./backend.ts";
+import { deleteForGood } from "./deletion.ts";
 import { needsOf } from "./gate.ts";
 import { runnerText } from "./runner.ts";
 import type { TrialSpec } from "./trial-spec.ts";
@@ -91,9 +92,10 @@ export async function removeJob(client: JobSubmissionClient, id: string, frame =
         () => false,
       );
       if (!isOver) await callOff(client, id, frame);
-      await client.waitForJob(id, { timeoutMs: 15_000, pollMs: 500, signal });
+      const timeoutMs = status === "PENDING" ? 2000 : 15_000;
+      await client.waitForJob(id, { timeoutMs, pollMs: 500, signal });
     }
-    await client.deleteJob(id, { signal });
+    await deleteForGood(client, id, signal);
   } catch {
     // gone, or its cluster is: nothing is left to do
   }

@@ -4,10 +4,16 @@ import type { Package } from "ray-node-client";
 import { BilevelError } from "../../core/index.ts";
 import type { FrozenTask } from "../task/index.ts";
 
-/** The frozen task's copied files as one package, which all trials share. @throws E_TASK_INVALID as `taskContents` */
-export async function packTask(frozen: FrozenTask): Promise<Package> {
+/**
+ * The frozen task as one package, which all trials share. It lies in a folder of the package: Python on the nodes, Ray's
+ * own included, looks for modules at the package's top, where a file of the task called json.py would do harm.
+ * @throws E_TASK_INVALID as `taskContents`
+ */
+export async function packTask(frozen: FrozenTask, folder: string): Promise<Package> {
   const { packFiles } = await import("ray-node-client");
-  return packFiles(await taskContents(frozen));
+  const contents = Object.entries(await taskContents(frozen));
+  const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
+  return packFiles(Object.fromEntries(files));
 }
 
 /**

@@ -8,7 +8,7 @@ import { deliver, protectedPaths, type FrozenTask } from "../task/index.ts";
 export interface TrialSpec {
   /** The token that begins each frame: random, so that nothing else in a log is taken for one. */
   frame: string;
-  /** The folder that holds the task on that node; the runner copies it. Default: where it was started. */
+  /** The folder that holds the task on that node, as the runner sees it; the runner copies it. Default: where it was started. */
   base?: string;
   command: readonly string[];
   env: Readonly<Record<string, string>>;

@@ -59,6 +59,7 @@ describe("trials as jobs of a real head", () => {
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     return child.exitCode;
   };
+  /** The jobs of trials that the cluster knows. */
   const jobs = async (): Promise<JobInfo[]> => (await client.listJobs()).filter(({ metadata }) => metadata.bilevel_run);
   const run = (program: Omit<RayProgram, "address">) => runRay({ address: head.address, ...program });
   const reasonOf = (outcome: Outcome | undefined): string => (outcome && "reason" in outcome ? outcome.reason : "");

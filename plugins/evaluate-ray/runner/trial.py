@@ -204,7 +204,7 @@ def environment(spec, mark):
             continue
         env[name] = value
     # modules come from the trial's own folder, not from the one that all share
-    shared = {os.path.realpath(place) for place in (spec.get("base") or os.getcwd(), own_package())}
+    shared = {os.path.realpath(place) for place in (spec.get("base") or ".", ".", own_package())}
     path = [one for one in env.pop("PYTHONPATH", "").split(os.pathsep) if one and os.path.realpath(one) not in shared]
     if path:
         env["PYTHONPATH"] = os.pathsep.join(path)
