@@ -4,13 +4,15 @@ import type { Evaluation, Outcome, Plugin, TaskChange, Trial } from "../../core/
 import { BilevelError, digest } from "../../core/index.ts";
 import { Keeper } from "../evaluate-process/index.ts";
 import { changedThroughLinks, freezeTask } from "../task/index.ts";
+import { Auto } from "./auto.ts";
 import type { Backend, Ground } from "./backend.ts";
 import { connect } from "./cluster.ts";
 import { Jobs } from "./jobs.ts";
+import { PoolBackend } from "./pool.ts";
 import { schema, type EvaluateRayOptions, type Options } from "./options.ts";
 import { sweep } from "./sweep.ts";
 
-export type { EvaluateRayOptions, TrialResources } from "./options.ts";
+export type { EvaluateRayOptions, PoolOptions, TrialResources } from "./options.ts";
 
 /** What is known once the run is open. */
 interface Opened {
@@ -56,7 +58,7 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
       };
       const runKey = digest(`${hostname()} ${run.folder}`);
       const ground: Ground = { run, task, frozen, client, options, metric: objective.metric, runKey, tell };
-      opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: new Jobs(ground) };
+      opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: backendOf(ground) };
       const changed = run.resumed ? await changedThroughLinks(frozen) : [];
       if (changed.length > 0) run.notice(`linked files changed since the run began: ${changed.slice(0, 5).join(", ")}`);
     },
@@ -75,4 +77,15 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
       });
     },
   };
+}
+
+function backendOf(ground: Ground): Backend {
+  switch (ground.options.mode) {
+    case "jobs":
+      return new Jobs(ground);
+    case "pool":
+      return new PoolBackend(ground);
+    case "auto":
+      return new Auto(ground, new Jobs(ground), () => new PoolBackend(ground));
+  }
 }

@@ -18,10 +18,11 @@ export interface EvaluateRayOptions extends TrialResources {
   /** The variable that holds the cluster's token. Default: as Ray's own clients, with RAY_AUTH_MODE=token. */
   tokenEnv?: string;
   /**
-   * `jobs`: each trial is a Ray job; some seconds each. `auto` (default): `pool` where the baseline takes less than a
-   * minute, else `jobs`.
+   * `jobs`: each trial is a Ray job; some seconds each. `pool`: one job for all, which holds what `slots` trials need.
+   * `auto` (default): `pool` where the baseline takes less than a minute, else `jobs`.
    */
-  mode?: "auto" | "jobs";
+  mode?: "auto" | "jobs" | "pool";
+  pool?: PoolOptions;
   /** Further keys of Ray's runtime environment: pip, uv, conda, env_vars, container. */
   runtimeEnv?: Readonly<Record<string, unknown>>;
   /** Where linked paths of the task lie on the cluster; false: left out there. Default: where they lie here. */
@@ -42,6 +43,16 @@ export interface EvaluateRayOptions extends TrialResources {
   keep?: number;
 }
 
+/** Where the driver of a pool is reached, and for how long it waits. */
+export interface PoolOptions {
+  /** The port on the head's node. Default: one that is free. */
+  port?: number;
+  /** Where that port is reached from here, such as `http://localhost:8100`. Default: at the head's own address. */
+  address?: string;
+  /** Without a word from the run for so long, the pool ends itself. Default 10. */
+  idleMinutes?: number;
+}
+
 /** With the defaults filled in. */
 export type Options = EvaluateRayOptions &
   Required<
@@ -49,7 +60,7 @@ export type Options = EvaluateRayOptions &
       EvaluateRayOptions,
       "numCpus" | "numGpus" | "mode" | "links" | "graceSeconds" | "queueSeconds" | "setupSeconds" | "passEnv" | "logMb"
     >
-  > & { keep: number };
+  > & { keep: number; pool: PoolOptions & Required<Pick<PoolOptions, "port" | "idleMinutes">> };
 
 const positive = { type: "number", exclusiveMinimum: 0 };
 const amount = { type: "number", minimum: 0 };
@@ -61,7 +72,17 @@ export const schema = {
   properties: {
     address: { type: "string" },
     tokenEnv: { type: "string" },
-    mode: { enum: ["auto", "jobs"], default: "auto" },
+    mode: { enum: ["auto", "jobs", "pool"], default: "auto" },
+    pool: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        port: { type: "integer", minimum: 0, maximum: 65535, default: 0 },
+        address: { type: "string", pattern: "^https?://" },
+        idleMinutes: { ...positive, default: 10 },
+      },
+    },
     numCpus: { ...amount, default: 1 },
     numGpus: { ...amount, default: 0 },
     memoryMb: positive,

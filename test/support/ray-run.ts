@@ -67,7 +67,7 @@ const counting = { name: "counting", contract: 1, apply: (taps) => taps.propose(
 export default defineConfig({
   task: { folder: "task", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none" },
   objective: { metric: "loss", direction: "minimize" },
-  space: { parameters: { X: { type: "int", min: 0, max: 60, default: 0 } } },
+  space: { parameters: { X: { type: "int", min: 0, max: 1000, default: 0 } } },
   evaluator: evaluateRay(${JSON.stringify({ address, mode: "jobs", graceSeconds: 1, ...options })}),
   proposer: counting,
   levels: [innerLoop({ slots: ${slots}, confirm: 0 })],
