@@ -101,12 +101,7 @@ for (const thread of [true, false])
 
 describe("in worker threads", { timeout: 60_000 }, () => {
   it("a function that never ends is over its limit, and the next trial runs", async () => {
-    const [, endless, after] = await outcomes(
-      inTrial("if (X === 1) for (;;); return 0.5"),
-      { limitSeconds: 3 },
-      {},
-      2,
-    );
+    const [, endless, after] = await outcomes(inTrial("if (X === 1) for (;;); return 0.5"), { limitSeconds: 3 }, {}, 2);
     expect(endless).toMatchObject({ status: "crashed", kind: "timeout", reason: "over the time limit of 3 s" });
     expect(after).toMatchObject({ status: "measured", metric: 0.5 });
   });
