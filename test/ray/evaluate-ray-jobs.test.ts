@@ -22,6 +22,8 @@ import {
   runRay,
   startRay,
   type RayProgram,
+  reporting,
+  stopper,
 } from "../support/ray-run.ts";
 import { emptyFolder } from "../support/run.ts";
 
@@ -153,17 +155,7 @@ describe("trials as jobs of a real head", () => {
   });
 
   it("intermediate values come while a trial runs, and a mechanism that stops it stops the job", async () => {
-    const source = onlyInTrial(
-      "let step = 0; setInterval(() => { step++; console.log('progress ' + step + ' 5'); if (step > 600) { console.log('loss: 1'); process.exit() } }, 100)",
-    );
-    const stopper = {
-      name: "stopper",
-      contract: 1 as const,
-      role: "mechanism" as const,
-      proposes: false,
-      apply: (taps: Parameters<NonNullable<Config["evaluator"]["apply"]>>[0]) =>
-        taps.progress((_, points) => (points.length >= 3 ? "stop" : undefined)),
-    };
+    const source = onlyInTrial(reporting);
     const { outcomes, facts } = await run({ source, config: { plugins: [stopper] } });
     expect(outcomes[1]).toMatchObject({ status: "pruned" });
     expect(facts().filter(({ type }) => type === "progress").length).toBeGreaterThanOrEqual(3);

@@ -12,7 +12,7 @@ import { innerLoop } from "../../plugins/inner-loop/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
 import { onlyInTrial } from "../support/process-run.ts";
 import { exitOf, inOrder, RayCommand } from "../support/ray-command.ts";
-import { runRay, startRay } from "../support/ray-run.ts";
+import { runRay, startRay, reporting, stopper } from "../support/ray-run.ts";
 import { emptyFolder, ofType } from "../support/run.ts";
 
 const mode = "pool";
@@ -145,17 +145,7 @@ describe("trials in a pool on a real head", () => {
   });
 
   it("intermediate values come while a trial runs, and a mechanism that stops it ends its program", async () => {
-    const source = onlyInTrial(
-      "let step = 0; setInterval(() => { step++; console.log('progress ' + step + ' 5'); if (step > 600) { console.log('loss: 1'); process.exit() } }, 100)",
-    );
-    const stopper = {
-      name: "stopper",
-      contract: 1 as const,
-      role: "mechanism" as const,
-      proposes: false,
-      apply: (taps: Parameters<NonNullable<Config["evaluator"]["apply"]>>[0]) =>
-        taps.progress((_, points) => (points.length >= 3 ? "stop" : undefined)),
-    };
+    const source = onlyInTrial(reporting);
     const { outcomes, facts } = await runRay({
       address: head.address,
       source,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Fact, Outcome, Trial } from "../../core/index.ts";
+import type { Fact, Outcome, Plugin, Trial } from "../../core/index.ts";
 import { execute, journalFile, readJournal, resolveConfig } from "../../core/index.ts";
 import { evaluateRay, type EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
@@ -91,3 +91,16 @@ export const notesIn = (home: string): string[] =>
 /** Waits for a line of the notes. */
 export const noted = (home: string, line: string): Promise<void> =>
   expect.poll(() => notesIn(home), { timeout: 60_000, interval: 100 }).toContain(line);
+
+/** A program that tells an intermediate value ten times a second, and ends by itself after a minute. */
+export const reporting =
+  "let step = 0; setInterval(() => { step++; console.log('progress ' + step + ' 5'); if (step > 600) { console.log('loss: 1'); process.exit() } }, 100)";
+
+/** Stops every trial at its third intermediate value. */
+export const stopper: Plugin = {
+  name: "stopper",
+  contract: 1,
+  role: "mechanism",
+  proposes: false,
+  apply: (taps) => taps.progress((_, points) => (points.length >= 3 ? "stop" : undefined)),
+};
