@@ -9,8 +9,13 @@ import { RayHead } from "../ray-node-client/test/ray/head.ts";
 import { bin, installRay, rayVersion } from "../ray-node-client/test/ray/install.ts";
 
 /**
- * Trials that sleep for a second on 16 logical CPUs, in a pool and in Ray Tune, each counted from the start of its first
- * trial, start-up apart; and what a job costs, beside Python's client. Installs Ray Tune beside Ray at its first run.
+ * Trials that sleep for a second on 16 logical CPUs, in a pool and in Ray Tune; and what a job costs, beside Python's
+ * client. Installs Ray Tune beside Ray at its first run.
+ *
+ * `poolSeconds` and `tuneSeconds` count from the start of the first trial, start-up apart. The pool's workers are all
+ * there by then (a run's baseline is measured meanwhile), while Tune starts its own as its first trials run; so
+ * `poolSteady` and `tuneSteady` say, beside that, how many trials a second each began (ideal: 16) once every worker
+ * had had one.
  *
  *   npm run bench:ray -- --json [--trials 1000] [--jobs 5]
  */
@@ -30,6 +35,7 @@ if (spawnSync(bin("python"), ["-c", "import pandas, pyarrow"]).status !== 0) {
 
 /** When things happened in a run, in seconds since its start. */
 interface Times {
+  /** A trial was asked for. */
   handles: number[];
   outcomes: { at: number; seconds: number; queuedSeconds: number }[];
 }
@@ -83,15 +89,20 @@ const median = (values: readonly number[]): number => {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 };
 const rounded = (value: number): number => Number(value.toFixed(2));
+/** Trials a second, from the moment at which every worker has had one to the last start. */
+const steady = (starts: readonly number[]): number =>
+  (starts.length - cpus) / ((starts.at(-1) ?? NaN) - (starts[cpus - 1] ?? NaN));
 
 const head = await RayHead.start({ cpus });
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void head.stop().finally(() => process.exit(130)));
 try {
   // the baseline lasts until all workers are there: what counts begins with the first trial after it
   const go = join(mkdtempSync(join(tmpdir(), "bilevel-bench-")), "go");
   const command = `if [ "$X" = 0 ]; then until [ -e ${go} ]; do sleep 0.1; done; else sleep 1; fi`;
   const began = performance.now();
   const running = measure(head, "pool", command, cpus, trials);
-  while (head.processes("ray::Worker").length < cpus) await sleep(200);
+  while (head.processes("bilevel_pool.fork_server").length < cpus) await sleep(200);
   const poolStartSeconds = (performance.now() - began) / 1000;
   writeFileSync(go, "");
   const pool = await running;
@@ -106,7 +117,11 @@ try {
     });
     return JSON.parse(told.trim().split("\n").at(-1) ?? "") as unknown;
   };
-  const tune = python("tune.py", String(trials), String(cpus)) as { startSeconds: number; seconds: number };
+  const tune = python("tune.py", String(trials), String(cpus)) as {
+    startSeconds: number;
+    seconds: number;
+    starts: number[];
+  };
   const own = await measure(head, "jobs", "true", 1, jobs);
   const theirs = python("jobs.py", head.address, String(jobs)) as { start: number; harvest: number }[];
   const harvests = own.outcomes.map(({ at }, index) => at - (own.handles[index] ?? NaN));
@@ -117,6 +132,8 @@ try {
     poolSeconds: rounded((pool.outcomes.at(-1)?.at ?? NaN) - first),
     tuneSeconds: rounded(tune.seconds),
     idealSeconds: Math.ceil(trials / cpus),
+    poolSteady: rounded(steady(pool.handles.slice(1))),
+    tuneSteady: rounded(steady(tune.starts)),
     poolStartSeconds: rounded(poolStartSeconds),
     tuneStartSeconds: rounded(tune.startSeconds),
     jobStartSeconds: rounded(median(own.outcomes.map(({ queuedSeconds }) => queuedSeconds))),

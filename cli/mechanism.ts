@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ArmChange, Trial } from "../core/index.ts";
 import { answerOf, BilevelError, changeId } from "../core/index.ts";
-import { evidenceText } from "../plugins/progress/index.ts";
+import { evidenceText, say } from "../plugins/progress/index.ts";
 import { workOf } from "../plugins/report/index.ts";
 import { problemText, type Admission } from "../plugins/sandbox/index.ts";
 import { adopt, type Written } from "./mechanism-adopt.ts";
@@ -106,7 +106,7 @@ function list({ cwd, run, json }: Arguments): void {
     : [];
   if (json) return console.log(JSON.stringify({ written: written.map(({ code: _, ...rest }) => rest), installed }));
   if (written.length + installed.length === 0) return console.log(`run ${basename(record.folder)} has no mechanism`);
-  for (const [index, one] of written.entries()) console.log(`${index + 1}  ${one.id}: ${stateOf(one)}`);
+  for (const [index, one] of written.entries()) say(`${index + 1}  ${one.id}: ${stateOf(one)}`);
   for (const { name, inForce, evidence } of installed)
     console.log(
       `-  ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`,

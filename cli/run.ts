@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import type { ResolvedConfig } from "../core/index.ts";
 import { BilevelError, execute } from "../core/index.ts";
 import type { RecordedModel } from "../plugins/llm/index.ts";
-import { progress } from "../plugins/progress/index.ts";
+import { progress, say } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
@@ -136,7 +136,7 @@ async function go(
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const show = progress(json ? { mode: "json" } : quiet ? { mode: "quiet" } : {});
-  const sumUp = report({ print: (line) => (json ? undefined : console.log(line)) });
+  const sumUp = report({ print: (line) => (json ? undefined : say(line)) });
   try {
     const end = await execute(resolved, folder, { observers: [sumUp, show], signal: stop.signal, durable });
     const inner = [...end.levels.values()][0];

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
-import type { ArmChange, Ledger, TaskChange, Trial } from "../core/index.ts";
+import type { ArmChange, Ledger, TaskChange, Trial, Verdict } from "../core/index.ts";
 import { BilevelError, changeId } from "../core/index.ts";
 import { describeChange } from "../kit/index.ts";
-import { changeText, evidenceText, measurementOf, resultOf } from "../plugins/progress/index.ts";
+import { changeText, decisionWords, evidenceText, measurementOf, resultOf, say } from "../plugins/progress/index.ts";
 import { askedIn, costText, totalOf, type Asked } from "../plugins/llm/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
@@ -37,17 +37,17 @@ export const showVerb: CommandModule<object, CommonArguments & { trial: string; 
       ledger.setup.level.kind === "task"
         ? taskLines(found as Trial<TaskChange>, ledger)
         : armLines(found as Trial<ArmChange>, ledgers);
-    for (const line of [...lines, ...modelLines(asked)]) console.log(line);
+    for (const line of [...lines, ...modelLines(asked)]) say(line);
     const files = join(folder, "trials", level === undefined ? number : wanted);
     if (existsSync(files)) console.log(`files: ${files}`);
   },
 };
 
-/** What its turn asked the model; both sides of a pair share it. */
+/** What the model was asked for its turn; both sides of a pair share it. */
 function modelLines(asked: readonly Asked[]): string[] {
   const failed = asked.flatMap((one) => (one.failed === undefined ? [] : [`  ${one.purpose}: ${one.failed}`]));
   const purposes = asked.map(({ purpose }) => purpose).join(", ");
-  return asked.length === 0 ? [] : [`its turn asked the model (${purposes}): ${costText(totalOf(asked))}`, ...failed];
+  return asked.length === 0 ? [] : [`the model was asked for it (${purposes}): ${costText(totalOf(asked))}`, ...failed];
 }
 
 function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
@@ -69,7 +69,9 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
       : [
           `tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`,
         ]),
-    ...trial.touches.map((touch) => touchLine(touch, isMechanism(touch.tap))),
+    ...trial.touches
+      .filter(({ tap, did }) => did !== "decided" || isMechanism(tap)) // the rule's own decision stands above
+      .map((touch) => touchLine(touch, isMechanism(touch.tap))),
     ...(outcome?.status === "measured"
       ? [`metrics: ${JSON.stringify(outcome.metrics)}`]
       : outcome && "reason" in outcome
@@ -85,6 +87,7 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
 
 /** What a mechanism did, and what would have been without it. */
 function touchLine({ tap, hook, did, detail, instead }: Trial["touches"][number], isMechanism: boolean): string {
+  if (did === "decided") return `  ${tap} decided: ${decided(detail)}; without it: ${decided(instead)}`;
   const without =
     instead !== undefined
       ? `; without it: ${JSON.stringify(instead)}`
@@ -94,13 +97,15 @@ function touchLine({ tap, hook, did, detail, instead }: Trial["touches"][number]
   return `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}${without}`;
 }
 
+const decided = (decision: unknown): string => decisionWords[decision as Verdict["decision"]];
+
 function armLines(trial: Trial<ArmChange>, ledgers: readonly Ledger[]): string[] {
   const { id, candidate, hypothesis, verdict } = trial;
   const evidence = ledgers.find((one) => one.setup.name === candidate.of)?.evidence.get(changeId(candidate));
   return [
     `trial ${id}: tests ${changeText(candidate)} in ${candidate.of}${hypothesis ? ` (${hypothesis})` : ""}`,
-    verdict ? `${verdict.decision}: ${verdict.reason}` : "under way",
+    verdict ? `${resultOf(trial)}: ${verdict.reason}` : "under way",
     ...(evidence ? [`evidence so far: ${evidenceText(evidence)}`] : []),
-    ...trial.touches.map((touch) => touchLine(touch, false)),
+    ...trial.touches.filter(({ did }) => did !== "decided").map((touch) => touchLine(touch, false)),
   ];
 }

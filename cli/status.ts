@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { ownerOf, type TaskChange, type View } from "../core/index.ts";
-import { blockOf } from "../plugins/progress/index.ts";
+import { blockOf, say } from "../plugins/progress/index.ts";
 import { modelAccount, receiptOf, summaryLines, workOf } from "../plugins/report/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
@@ -45,8 +45,8 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
       return;
     }
     const slots = views[0]?.pending.length ?? 1;
-    for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) console.log(line);
+    for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) say(line);
     if (views[0] && views[0].trials.length > 0)
-      for (const line of summaryLines(views, state, { folder, facts }).slice(1)) console.log(line);
+      for (const line of summaryLines(views, state, { folder, facts }).slice(1)) say(line);
   },
 };

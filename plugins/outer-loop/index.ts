@@ -149,7 +149,7 @@ export function outerLoop(given: OuterLoopOptions = {}): Level<ArmChange> {
       });
       taps.select((_verdict, trial, judging): Verdict => {
         const change = trial.candidate as ArmChange;
-        if (isEmpty(change)) return { decision: "undecided", reason: "a segment without a change" };
+        if (isEmpty(change)) return { decision: "undecided", reason: "a stretch without a change" };
         if (!options.probation) return { decision: "keep", reason: "in force at once: probation is off" };
         const target = loopBelow(judging, change.of);
         if (target?.struck.includes(changeId(change))) return { decision: "revert", reason: "it failed in its calls" };
@@ -198,7 +198,7 @@ function verdictOf(evidence: Evidence | undefined): Verdict {
   const reasons = {
     keep: "its pairs say that it helps",
     revert: "its pairs say that it harms",
-    undecided: evidence?.pairs === 0 ? "it changed no draft" : "its pairs do not tell",
+    undecided: evidence?.pairs === 0 ? "it changed nothing" : "its pairs do not tell",
     repeat: "too early to tell",
   };
   return { decision, reason: reasons[decision], ...(evidence ? { evidence } : {}) };

@@ -60,6 +60,13 @@ export function testLines(view: View): string[] {
 const targetOf = (view: View, name: string): View | undefined =>
   view.level === name ? view : view.below && targetOf(view.below, name);
 
+/** Which side of a test a trial was: `with tabu`; of a removal, `without tabu` is the side that is tested. */
+function sideText(side: "with" | "without", tests: string): string {
+  const removed = /^without (.*)/.exec(tests)?.[1];
+  if (removed === undefined) return `${side} ${tests}`;
+  return side === "with" ? tests : `with ${removed}`;
+}
+
 /** One finished trial on one line. */
 export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): string {
   const { id, verdict, side, tests, repeatOf, by, outcome } = trial;
@@ -71,7 +78,7 @@ export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): str
         ? `trial ${repeatOf} on seed ${trial.seed}`
         : describeChange(parent, trial.candidate);
   const gain = verdict?.gain === undefined || id === 0 || trial.confirms ? "" : signed(verdict.gain);
-  const test = side && tests ? `${side} ${tests}` : "";
+  const test = side && tests ? sideText(side, tests) : "";
   const touched = touchesText(trial, [...view.inForce, ...view.catalogue]);
   const reason = outcome?.status === "measured" ? "" : ((outcome as { reason?: string } | undefined)?.reason ?? "");
   const head = `trial ${String(id).padEnd(4)} ${measurementOf(outcome).padEnd(9)} ${gain.padEnd(9)} ${resultOf(trial).padEnd(10)}`;

@@ -14,10 +14,22 @@ import type {
 } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import { blockOf, trialLine, type Shown } from "./block.ts";
+import { fitted, say } from "./screen.ts";
 import { changeText, evidenceText, short } from "./words.ts";
 
 export { blockOf, testLines, trialLine, type Shown } from "./block.ts";
-export { changeText, duration, evidenceText, measurementOf, resultOf, short, signed, touchesText } from "./words.ts";
+export { say } from "./screen.ts";
+export {
+  changeText,
+  decisionWords,
+  duration,
+  evidenceText,
+  measurementOf,
+  resultOf,
+  short,
+  signed,
+  touchesText,
+} from "./words.ts";
 
 export interface ProgressOptions {
   stream?: NodeJS.WriteStream;
@@ -38,12 +50,12 @@ export function progress({
     contract: 1,
     open(run) {
       if (mode === "quiet") return Promise.resolve();
-      const print = (line: string): void => void stream.write(`${line}\n`);
-      if (mode === "json") run.on((fact) => print(JSON.stringify(fact)));
+      if (mode === "json") run.on((fact) => void stream.write(`${JSON.stringify(fact)}\n`));
       else {
-        const say = mode === "live" ? drawer(run, stream, (end) => (close = end)) : print;
+        const print =
+          mode === "live" ? drawer(run, stream, (end) => (close = end)) : (line: string) => say(line, stream);
         run.on((fact) => {
-          for (const line of linesOf(fact, run, mode === "live")) say(line);
+          for (const line of linesOf(fact, run, mode === "live")) print(line);
         });
       }
       return Promise.resolve();
@@ -64,12 +76,12 @@ function drawer(run: Run, stream: NodeJS.WriteStream, onClose: (end: () => void)
   const draw = (): void => {
     if (above.length > 0) {
       update.clear();
-      stream.write(above.map((line) => `${line}\n`).join(""));
+      stream.write(above.map((line) => `${fitted(line, stream)}\n`).join(""));
       above = [];
     }
     update(
       blockOf({ ...shownOf(run, started), ended })
-        .map((line) => line.slice(0, (stream.columns || 100) - 1))
+        .map((line) => fitted(line, stream))
         .join("\n"),
     );
   };
@@ -118,10 +130,12 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
       return [`${String(fact.plugin)} failed in ${String(fact.hook)}: ${String(fact.reason)}`];
     case "outcome": {
       const { status, reason } = fact.outcome as { status: string; reason?: string };
-      return status === "lost" ? [`trial ${String(fact.trial)} was lost and will be run again: ${reason ?? ""}`] : [];
+      return status === "lost" ? [`trial ${String(fact.trial)} will be run again: ${reason ?? ""}`] : [];
     }
-    case "pair":
-      return isLive ? [] : [`  test ${String(fact.tests)}: ${evidenceText(fact.evidence as Evidence)}`];
+    case "pair": {
+      const evidence = fact.evidence as Evidence;
+      return isLive || evidence.pairs === 0 ? [] : [`  test ${String(fact.tests)}: ${evidenceText(evidence)}`];
+    }
     case "turn":
       return isLive || fact.level === inner
         ? []

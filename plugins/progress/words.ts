@@ -16,7 +16,8 @@ export function duration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-const words: Readonly<Record<Verdict["decision"], string>> = {
+/** What a decision is called on the screen. */
+export const decisionWords: Readonly<Record<Verdict["decision"], string>> = {
   keep: "kept",
   discard: "dropped",
   revert: "dropped",
@@ -30,14 +31,14 @@ export function resultOf({ verdict, confirms, repeatOf, outcome }: Trial): strin
   if (outcome && outcome.status !== "measured") return outcome.status;
   if (!verdict) return "";
   if (repeatOf !== undefined && verdict.decision === "keep") return "measured again";
-  return words[verdict.decision];
+  return decisionWords[verdict.decision];
 }
 
 export const measurementOf = (outcome: Outcome | undefined): string =>
   outcome?.status === "measured"
     ? short(outcome.metric)
     : outcome?.status === "lost"
-      ? "lost: will be run again"
+      ? "will be run again"
       : (outcome?.status ?? "");
 
 /** A change to an arm, in words. */
@@ -61,7 +62,7 @@ export function evidenceText({ pairs, turns, logWith, logAgainst, needed, decisi
   const isFor = logWith >= logAgainst;
   const value = Math.exp(isFor ? logWith : logAgainst);
   const lean = value <= 1 ? "leaning nowhere" : isFor ? "leaning helps" : "leaning harms";
-  const end = decision === undefined ? lean : words[decision];
+  const end = decision === undefined ? lean : decisionWords[decision];
   return `${pairs} ${pairs === 1 ? "pair" : "pairs"}, evidence ${value < 100 ? value.toFixed(1) : Math.round(value)} of ${isFor ? needed : 5}, ${end}`;
 }
 

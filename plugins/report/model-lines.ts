@@ -71,7 +71,7 @@ export function modelLines(
       : "";
   const faults = account.faults > account.failed ? `; ${account.faults} faults on the way` : "";
   const levels = Object.entries(account.byLevel).map(([level, cost]) => `${level} ${costText(cost)}`);
-  const tests = account.inTests.calls > 0 ? `; second drafts in tests ${costText(account.inTests)}` : "";
+  const tests = account.inTests.calls > 0 ? `; second proposals in tests ${costText(account.inTests)}` : "";
   const refused =
     account.refused > 0 ? `; ${account.refused} of its changes could not be run (${account.lastRefusal})` : "";
   return [

@@ -74,7 +74,7 @@ function mechanismLines(works: readonly Work[]): string[] {
       calls === 0
         ? ""
         : `; ${calls} calls, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`;
-    return `mechanism ${name}: ${state}; ${did || "touched nothing"}${took}; ${told}`;
+    return `mechanism ${name}: ${state}; ${did || "did nothing"}${took}; ${told}`;
   });
 }
 

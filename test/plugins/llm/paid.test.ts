@@ -168,7 +168,7 @@ describe("what is paid for", () => {
     const [, line] =
       /\n(the model took .*)/.exec(summaryLines([...end.levels.values()], "x", { folder, facts }).join("\n")) ?? [];
     expect(line).toMatch(
-      /^the model took [\d,]+ tokens in \d+ calls, \d+ tokens a trial: .*inner [\d,]+ tokens.*; second drafts in tests \d+ tokens$/,
+      /^the model took [\d,]+ tokens in \d+ calls, \d+ tokens a trial: .*inner [\d,]+ tokens.*; second proposals in tests \d+ tokens$/,
     );
   });
 

@@ -111,7 +111,7 @@ describe("a generated mechanism that is not needed yet", () => {
     const evidence = end.levels.get("inner")?.evidence.get(changeId(written as ArmChange));
     expect(evidence).toMatchObject({ pairs: 0, turns: 40, decision: "undecided" });
     expect(decisions(facts)).toContainEqual(
-      expect.objectContaining({ decision: "undecided", reason: "it changed no draft" }),
+      expect.objectContaining({ decision: "undecided", reason: "it changed nothing" }),
     );
     expect(end.levels.get("inner")?.inForce).toEqual([]);
   });

@@ -1,0 +1,150 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { WriteStream } from "node:tty";
+import { stripVTControlCharacters } from "node:util";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { outerLoop } from "../../plugins/outer-loop/index.ts";
+import { progress } from "../../plugins/progress/index.ts";
+import { bestOfTwo, inert, level, worstOfTwo } from "../support/bowl.ts";
+import { emptyFolder, run } from "../support/run.ts";
+
+const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+
+/** Words that say something to whoever reads the code only; ARCHITECTURE.md has what the screen says instead. */
+const codeWords =
+  /\b(incumbents?|verdicts?|probation|undecided|revert(ed)?|discard(ed)?|drafts?|arms?|segments?|turns?|inert|spoken|touch(es|ed)?|outcomes?|candidates?|individuals?|fitness|agents?)\b/i;
+
+const codeWordsIn = (text: string): string[] => text.split("\n").filter((line) => codeWords.test(line));
+
+function bilevel(folder: string, ...args: string[]): string {
+  const { stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args, "-C", folder], {
+    encoding: "utf8",
+  });
+  return stdout + stderr;
+}
+
+const { getColorDepth } = WriteStream.prototype;
+
+/** A stream that is a terminal of so many columns. */
+function terminal(columns: number) {
+  const stream = new PassThrough();
+  let text = "";
+  stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return {
+    stream: Object.assign(stream, { isTTY: true, columns, rows: 50, getColorDepth }) as unknown as NodeJS.WriteStream,
+    text: () => text,
+  };
+}
+
+/** A run of which the screen has everything to tell, on the given stream. */
+const eventful = (stream: NodeJS.WriteStream, mode?: "plain") =>
+  run(
+    {
+      levels: [level(), outerLoop({ name: "research", changes: "mechanisms", every: 5 })],
+      plugins: [bestOfTwo, worstOfTwo, { ...inert, name: "idle" }],
+      budget: { trials: 120 },
+    },
+    { observers: [progress({ stream, mode })] },
+  );
+
+describe("the screen says nothing in words that belong to the code", () => {
+  it("in a run with its tests, its end, and whatever is asked of it later", () => {
+    const folder = emptyFolder();
+    mkdirSync(join(folder, "task"));
+    writeFileSync(
+      join(folder, "task", "train.js"),
+      `const X = 9;\nconst Y = 3;\nif (X < 4) throw new Error("too small");\nconsole.log("loss: " + ((X - 5) ** 2 + Y));\n`,
+    );
+    writeFileSync(
+      join(folder, "bilevel.config.ts"),
+      `import { defineConfig, evaluateProcess, innerLoop, outerLoop } from "bilevel";
+import orthogonalDesign from "bilevel/mechanisms/orthogonal-design";
+import tabu from "bilevel/mechanisms/tabu";
+export default defineConfig({
+  task: { folder: "task", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none" },
+  objective: { metric: "loss", direction: "minimize" },
+  space: { parameters: { X: { type: "int", min: 0, max: 60, default: 9 }, Y: { type: "int", min: 0, max: 9, default: 3 } } },
+  evaluator: evaluateProcess(),
+  levels: [
+    innerLoop({ slots: 2 }),
+    outerLoop({ name: "policy", changes: "policy", every: 4 }),
+    outerLoop({ changes: "mechanisms", every: 2 }),
+  ],
+  plugins: [tabu(), orthogonalDesign()],
+  budget: { trials: 30 },
+});`,
+    );
+    const said = bilevel(folder, "run");
+    expect(said).toContain("crashed");
+    expect(said).toMatch(/^testing /m);
+    const asked = [
+      ["status"],
+      ...Array.from({ length: 6 }, (_, id) => ["show", String(id)]),
+      ["show", "policy-1"],
+      ["show", "research-1"],
+      ["mechanism", "list"],
+      ["replay"],
+    ].map((verb) => bilevel(folder, ...verb));
+    const summary = readFileSync(join(folder, ".bilevel", "run-1", "summary.md"), "utf8");
+    expect(codeWordsIn([said, ...asked, summary].join("\n"))).toEqual([]);
+  });
+
+  it("when changes are kept, dropped and without effect", async () => {
+    const { stream, text } = terminal(200);
+    await eventful(stream, "plain");
+    const said = stripVTControlCharacters(text());
+    expect(said).toMatch(/best-of-2: kept/);
+    expect(said).toMatch(/worst-of-2: dropped/);
+    expect(said).toContain("idle: too early, it changed nothing (no effect in");
+    expect(codeWordsIn(said)).toEqual([]);
+  });
+
+  it("nor in the help and the README's prose", () => {
+    const folder = emptyFolder();
+    const verbs = ["", "run", "resume", "status", "show", "replay", "mechanism", "config"];
+    for (const verb of verbs) {
+      const help = bilevel(folder, ...(verb ? [verb] : []), "--help");
+      expect(help).toContain("bilevel");
+      expect(codeWordsIn(help)).toEqual([]);
+    }
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const prose = readme.replaceAll(/^```.*?^```/gms, "").replaceAll(/`[^`]*`/g, "");
+    expect(codeWordsIn(prose)).toEqual([]);
+  });
+});
+
+describe("a terminal", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it("of 60 columns shows every line whole, broken between words", async () => {
+    const narrow = terminal(60);
+    await eventful(narrow.stream);
+    const lines = stripVTControlCharacters(narrow.text()).split("\n");
+    expect(lines.filter((line) => line.length >= 60)).toEqual([]);
+    expect(lines.join(" ")).toMatch(/best loss [\d.]+ +gain \+[\d.]+ over [\d.]+/);
+    expect(lines.join(" ").replaceAll(/ +/g, " ")).toMatch(/best-of-2: kept, its pairs say that it helps/);
+  });
+
+  it("is shown colours, unless NO_COLOR is set; a file never is", async () => {
+    vi.stubEnv("NO_COLOR", undefined);
+    vi.stubEnv("TERM", "xterm-256color");
+    vi.stubEnv("FORCE_COLOR", undefined);
+    // eslint-disable-next-line no-control-regex -- the colours are what is looked for
+    const colour = /\x1b\[3[0-9]m/;
+    const coloured = terminal(100);
+    await eventful(coloured.stream, "plain");
+    expect(coloured.text()).toMatch(colour);
+    vi.stubEnv("NO_COLOR", "1");
+    const plain = terminal(100);
+    await eventful(plain.stream, "plain");
+    expect(plain.text()).not.toMatch(colour);
+    vi.stubEnv("NO_COLOR", undefined);
+    const file = terminal(100);
+    file.stream.isTTY = false;
+    await eventful(file.stream);
+    expect(file.text()).not.toMatch(colour);
+    expect(file.text()).toContain("best-of-2: kept");
+  });
+});
