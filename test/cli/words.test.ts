@@ -131,7 +131,6 @@ describe("a terminal", () => {
     vi.stubEnv("NO_COLOR", undefined);
     vi.stubEnv("TERM", "xterm-256color");
     vi.stubEnv("FORCE_COLOR", undefined);
-    // eslint-disable-next-line no-control-regex -- the colours are what is looked for
     const colour = /\x1b\[3[0-9]m/;
     const coloured = terminal(100);
     await eventful(coloured.stream, "plain");
