@@ -102,11 +102,13 @@ try {
   const command = `if [ "$X" = 0 ]; then until [ -e ${go} ]; do sleep 0.1; done; else sleep 1; fi`;
   const began = performance.now();
   const running = measure(head, "pool", command, cpus, trials);
-  while (head.processes("bilevel_pool.fork_server").length < cpus) await sleep(200);
+  while (head.processes("bilevel_pool.fork_server").length < cpus) await Promise.race([running, sleep(200)]);
   const poolStartSeconds = (performance.now() - began) / 1000;
   writeFileSync(go, "");
   const pool = await running;
   const first = pool.handles[1] ?? NaN;
+  const poolSeconds = (pool.outcomes.at(-1)?.at ?? NaN) - first;
+  console.error(`${trials} trials in the pool: ${rounded(poolSeconds)} s; now in Ray Tune`); // which may take long
   const python = (script: string, ...args: string[]): unknown => {
     const file = new URL(`ray/${script}`, import.meta.url).pathname;
     const env = { ...head.env, RAY_ADDRESS: head.gcsAddress };
@@ -129,7 +131,7 @@ try {
     trials,
     cpus,
     cores: availableParallelism(),
-    poolSeconds: rounded((pool.outcomes.at(-1)?.at ?? NaN) - first),
+    poolSeconds: rounded(poolSeconds),
     tuneSeconds: rounded(tune.seconds),
     idealSeconds: Math.ceil(trials / cpus),
     poolSteady: rounded(steady(pool.handles.slice(1))),

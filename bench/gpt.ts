@@ -1,0 +1,111 @@
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import config from "../bilevel.config.ts";
+import type { Config, TaskChange, Trial, View } from "../core/index.ts";
+import { execute, resolveConfig } from "../core/index.ts";
+import ordinary from "../examples/gpt-pretrain-cpu/ordinary.config.ts";
+import { innerLoop } from "../plugins/inner-loop/index.ts";
+import { proposeRandom } from "../plugins/propose-random/index.ts";
+import { confirmed } from "../plugins/select-improvement/index.ts";
+import { arms, reportOf, type Arm, type Row } from "./gpt/report.ts";
+
+/**
+ * The GPT example at its full budget on several seeds: the config at the top of the repository, beside random search and
+ * beside the inner loop alone at the same number of trainings, and the config that starts from ordinary settings.
+ * Prints the report; writes a line of JSON for each run, and does not run again what the file has.
+ *
+ *   npm run bench:gpt -- [--seeds 8] [--trials 30] [--arm default …] [--workers N] [--rows FILE] [--report FILE]
+ */
+const { values: flags } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "8" },
+    trials: { type: "string", default: "30" },
+    arm: { type: "string", multiple: true, default: [...arms] },
+    workers: { type: "string", default: String(Math.max(1, Math.floor(availableParallelism() / 2))) },
+    rows: { type: "string", default: ".bilevel/gpt.jsonl" },
+    report: { type: "string" },
+    one: { type: "string" },
+  },
+});
+const trials = Number(flags.trials);
+const file = new URL("../bilevel.config.ts", import.meta.url).pathname;
+
+const changed: Readonly<Record<Arm, Partial<Config>>> = {
+  default: {},
+  "inner loop": { levels: [innerLoop({ slots: 2 })] },
+  random: { levels: [innerLoop({ slots: 2 })], proposer: proposeRandom() },
+  ordinary: { space: ordinary.space },
+};
+
+/** Runs one arm with one seed, and tells all of it. */
+async function measure(arm: Arm, seed: number): Promise<Row> {
+  const folder = mkdtempSync(join(tmpdir(), "bilevel-gpt-"));
+  const started = performance.now();
+  try {
+    const whole: Config = { ...config, ...changed[arm], seed: `seed-${seed}`, budget: { trials } };
+    const end = await execute(resolveConfig(whole, file), join(folder, "run"));
+    const view = end.levels.get("inner") as View<TaskChange>;
+    const best = view.incumbent?.trial as Trial<TaskChange>;
+    return {
+      arm,
+      seed,
+      seconds: Math.round((performance.now() - started) / 1000),
+      baseline: view.baseline ?? NaN,
+      best: view.incumbent?.value ?? NaN,
+      fresh: confirmed(view),
+      values: best.candidate.values ?? {},
+      trials: [...view.trials].map(({ id, by, outcome, verdict, repeatOf, side, tests, confirms, seed: of }) => ({
+        id,
+        by,
+        seed: of,
+        value: outcome?.status === "measured" ? outcome.metric : null,
+        ...(verdict ? { decision: verdict.decision } : {}),
+        ...(repeatOf === undefined ? {} : { repeatOf }),
+        ...(tests === undefined ? {} : { tests, side }),
+        ...(confirms ? { confirms } : {}),
+      })),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (flags.one !== undefined) {
+  const [arm, seed] = JSON.parse(flags.one) as [Arm, number];
+  appendFileSync(flags.rows, `${JSON.stringify(await measure(arm, seed))}\n`);
+} else {
+  const known = existsSync(flags.rows) ? readRows(flags.rows) : [];
+  const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
+  const wanted = seeds.flatMap((seed) => (flags.arm as Arm[]).map((arm) => [arm, seed] as const));
+  const queue = wanted.filter(([arm, seed]) => !known.some((row) => row.arm === arm && row.seed === seed));
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const args = [
+        import.meta.filename,
+        "--one",
+        JSON.stringify(next),
+        "--trials",
+        flags.trials,
+        "--rows",
+        flags.rows,
+      ];
+      const child = spawn(process.execPath, ["--no-warnings", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+      await new Promise((resolve) => child.once("exit", resolve));
+      console.error(`${next.join(" ")}; ${queue.length} to go`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(flags.workers) }, work));
+  const report = reportOf(readRows(flags.rows));
+  if (flags.report === undefined) console.log(report);
+  else writeFileSync(flags.report, report);
+}
+
+function readRows(path: string): Row[] {
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
+}
