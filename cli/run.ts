@@ -121,7 +121,7 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
 };
 
 /** Runs to the end, or until ^C: once stops in good order, twice at once. */
-async function go(
+export async function go(
   resolved: ResolvedConfig,
   folder: string,
   { json, quiet, durable }: Pick<RunArguments, "json" | "quiet" | "durable">,

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join, resolve } from "node:path";
 import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/index.ts";
 import { loadConfig } from "./config-file.ts";
+import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 
@@ -53,7 +54,7 @@ export function findRun(home: string, name?: string): string {
 }
 
 /**
- * A run and its config: the file's, or, where there is none, the line that the run was started with.
+ * A run and its config: the file's, or, of a run that was started without one, what it was started with.
  * @throws E_RUN_UNKNOWN and those of `loadConfig`
  */
 export async function runWithConfig({
@@ -69,7 +70,7 @@ export async function runWithConfig({
 }): Promise<{ resolved: ResolvedConfig; folder: string }> {
   const home = resolve(cwd);
   const byLine = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
-  const lined = byLine === undefined ? undefined : configOfRun(byLine, home);
+  const lined = byLine === undefined ? undefined : (configOfRun(byLine, home) ?? configOfDemo(byLine, home));
   if (byLine !== undefined && lined) return { resolved: lined, folder: byLine };
   const resolved = await loadConfig(home, config, preset);
   return { resolved, folder: findRun(resolved.home, run ?? resolved.config.name) };
