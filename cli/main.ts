@@ -6,9 +6,10 @@ import { mechanismVerb } from "./mechanism.ts";
 import { replayVerb } from "./replay.ts";
 import { resumeVerb, runVerb } from "./run.ts";
 import { showVerb } from "./show.ts";
+import { simplifyVerb } from "./simplify.ts";
 import { statusVerb } from "./status.ts";
 
-const verbs = ["run", "resume", "status", "show", "replay", "mechanism", "demo", "config"];
+const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechanism", "demo", "config"];
 
 /** Runs the command with these arguments and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .command(statusVerb)
     .command(showVerb)
     .command(replayVerb)
+    .command(simplifyVerb)
     .command(mechanismVerb)
     .command(demoVerb)
     .command(configVerb)

@@ -4,6 +4,7 @@ import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/inde
 import { loadConfig } from "./config-file.ts";
 import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
+import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 
 export const runsFolder = (home: string): string => join(home, ".bilevel");
@@ -69,11 +70,26 @@ export async function runWithConfig({
   run?: string;
 }): Promise<{ resolved: ResolvedConfig; folder: string }> {
   const home = resolve(cwd);
-  const byLine = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
-  const lined = byLine === undefined ? undefined : (configOfRun(byLine, home) ?? configOfDemo(byLine, home));
-  if (byLine !== undefined && lined) return { resolved: lined, folder: byLine };
-  const resolved = await loadConfig(home, config, preset);
-  return { resolved, folder: findRun(resolved.home, run ?? resolved.config.name) };
+  let loading: Promise<ResolvedConfig> | undefined;
+  const load = () => (loading ??= loadConfig(home, config, preset));
+  const here = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
+  const own = here === undefined ? undefined : await ownConfig(here, home, load);
+  if (here !== undefined && own) return { resolved: own, folder: here };
+  const resolved = await load();
+  const folder = findRun(resolved.home, run ?? resolved.config.name);
+  return { resolved: (await ownConfig(folder, resolved.home, load)) ?? resolved, folder };
+}
+
+/** The config of a run that has one of its own: of a line, of the demo, of a simplification. */
+async function ownConfig(
+  run: string,
+  home: string,
+  load: () => Promise<ResolvedConfig>,
+): Promise<ResolvedConfig | undefined> {
+  const small = simplificationOf(run);
+  if (!small) return configOfRun(run, home) ?? configOfDemo(run, home);
+  const of = join(runsFolder(home), small.of);
+  return simplified((await ownConfig(of, home, load)) ?? (await load()), small);
 }
 
 /** What a journal tells, read without its lock; the config is not needed. */

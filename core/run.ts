@@ -77,7 +77,7 @@ export function buildStack(
       ledger,
       arms,
       seed,
-      firstSeed: config.task?.firstSeed ?? 42,
+      firstSeed: level.firstSeed ?? config.task?.firstSeed ?? 42,
       signal,
       once,
       folderOf: (trial) => join(folder, "trials", isTask ? String(trial) : `${name}-${trial}`),
