@@ -114,6 +114,7 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
       .positional("run", { type: "string" })
       .option("trials", { type: "string", describe: "the budget from now on: 130, or +100 for so many more" })
       .option("hours", { type: "string", describe: "the same in hours" })
+      .option("slots", { type: "number", describe: "trials at a time, until the next resume" })
       .options(runOptions) as never,
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);

@@ -110,14 +110,15 @@ interface LevelFact {
 /** @throws E_JOURNAL_DAMAGED, E_JOURNAL_VERSION */
 export function readRun(folder: string): RunRecord {
   const { facts } = readJournal(journalFile(folder));
-  const first = facts[0] as
-    (Fact & { levels: LevelFact[]; config: { objective: Objective; space?: Space } }) | undefined;
+  const config = facts.findLast((fact) => fact.config !== undefined)?.config as
+    { objective: Objective; space?: Space } | undefined;
+  const first = facts[0] as (Fact & { levels: LevelFact[] }) | undefined;
   const ledgers: Ledger[] = [];
   for (const { name, kind, measured, mechanisms, catalogue } of first?.levels ?? []) {
     const isTask = kind === "task";
     const level = { name, kind, contract: 1, ...(measured ? { start: () => ({}) } : {}) } as unknown as Level;
-    const objective: Objective = isTask && first ? first.config.objective : { metric: "effect", direction: "maximize" };
-    const space = isTask ? first?.config.space : undefined;
+    const objective: Objective = isTask && config ? config.objective : { metric: "effect", direction: "maximize" };
+    const space = isTask ? config?.space : undefined;
     ledgers.push(new Ledger({ name, level, objective, space, budget: {}, mechanisms, catalogue }, ledgers.at(-1)));
   }
   for (const fact of facts) foldInto(ledgers, fact);
