@@ -29,8 +29,7 @@ export function demoScreen(hidden: readonly Hidden[], print: (line: string) => v
         if (!hidden.some((one) => one.id === id)) return;
         if (fact.type === "turn") return evidence ? undefined : say(`testing ${letterOf(id)}: no pair yet`);
         const { decision, reason } = fact.verdict as { decision: string; reason: string };
-        const told = evidence ? evidenceText(evidence) : reason;
-        say(decision === "repeat" ? `testing ${letterOf(id)}: ${told}` : `${letterOf(id)}: ${reason}: ${told}`);
+        say(`${decision === "repeat" ? "testing " : ""}${letterOf(id)}: ${evidence ? evidenceText(evidence) : reason}`);
       });
       return Promise.resolve();
     },

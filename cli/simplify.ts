@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { CommandModule } from "yargs";
 import type { Config, TaskChange, View } from "../core/index.ts";
-import { BilevelError } from "../core/index.ts";
+import { BilevelError, changesSince } from "../core/index.ts";
 import { changesOfWinner } from "../plugins/simplify/index.ts";
 import { go, runOptions, type CommonArguments } from "./run.ts";
 import { newRun, readRun, runWithConfig } from "./runs.ts";
@@ -31,7 +31,9 @@ export const simplifyVerb: CommandModule<object, SimplifyArguments> = {
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);
     const of = basename(folder);
-    const small = planOf(resolved.config, readRun(folder).ledgers[0]?.view() as View<TaskChange>, of, args.trials);
+    const { facts, ledgers } = readRun(folder);
+    changesSince(facts, resolved); // a winner of another program is none of this one
+    const small = planOf(resolved.config, ledgers[0]?.view() as View<TaskChange>, of, args.trials);
     const run = newRun(resolved.home, args.name ?? `${of}-small`);
     keepSimplification(run, small);
     await go(simplified(resolved, small), run, args);

@@ -135,7 +135,7 @@ export async function execute(
   let reason = "failed";
   let ended: string | undefined;
   try {
-    const changed = changesOf(journal, resolved);
+    const changed = changesSince(journal.recorded, resolved);
     const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why, final) =>
       write({ type: "strike", level, plugin, hook, reason: why, ...(final ? { final } : {}) }),
     );
@@ -238,9 +238,9 @@ async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
   }
 }
 
-/** What the config changes of what the run went on with last. @throws E_CONFIG_CHANGED where its trials would not be comparable any more */
-function changesOf(journal: Journal, { config, file }: ResolvedConfig): Difference[] {
-  const then = journal.recorded.findLast((fact) => fact.config !== undefined)?.config as Record<string, unknown>;
+/** What a config changes of the one that the run with these facts went on with last. @throws E_CONFIG_CHANGED where its trials would not be comparable any more */
+export function changesSince(facts: readonly Fact[], { config, file }: ResolvedConfig): Difference[] {
+  const then = facts.findLast((fact) => fact.config !== undefined)?.config as Record<string, unknown>;
   if (!then) return [];
   const now = JSON.parse(JSON.stringify(describe(config))) as Record<string, unknown>;
   const { changed, refused } = compareConfigs(then, now);

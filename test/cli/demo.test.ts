@@ -25,7 +25,10 @@ describe("bilevel demo", () => {
 
   it("tells what is seen of A to D and not who they are, until all have their verdicts", () => {
     const [before = "", after = ""] = shown.split("who was who");
-    for (const letter of ["A", "B", "C", "D"]) expect(before).toMatch(new RegExp(`${letter}: (its pairs|no effect)`));
+    for (const letter of ["A", "B", "C", "D"])
+      expect(before).toMatch(
+        new RegExp(`trials .* ${letter}: (\\d+ pairs, .*, (kept|dropped|too early)|no effect in \\d+ proposals)`),
+      );
     expect(before).toMatch(/testing A: \d+ pairs, evidence [\d.]+ of \d+, (leaning \w+)/);
     expect(before).not.toMatch(/\b(inert|told the answer)\b/);
     for (const role of Object.keys(roles)) expect(after).toMatch(new RegExp(`right {2}${role} `));

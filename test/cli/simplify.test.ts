@@ -111,6 +111,16 @@ describe("bilevel simplify", () => {
     expect(stderr).toContain(reason);
   });
 
+  it("of a run whose config means another program now is refused by the field's name", () => {
+    const other = emptyFolder();
+    cpSync(folder, other, { recursive: true });
+    const config = join(other, "bilevel.config.ts");
+    writeFileSync(config, readFileSync(config, "utf8").replace('"minimize"', '"maximize"'));
+    const { status, stderr } = bilevel(other, "simplify", "run-1", "--name", "x");
+    expect(status).toBe(4);
+    expect(stderr).toContain("E_CONFIG_CHANGED  bilevel.config.ts › objective.direction");
+  });
+
   it("of a run whose best is the baseline is told so", () => {
     const none = project({ trials: 1 });
     writeFileSync(join(none, "task", "train.js"), 'const A = 0.9, B = 0.9, IDLE = 0.5;\nconsole.log("loss: 1");\n');

@@ -92,17 +92,21 @@ describe("a run that goes on with more slots, wider ranges and limits", () => {
       wider: fc.nat(3),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 4 }), fc.string({ minLength: 1 }), async (drawn, seed) => {
-        let [trials, max, limit] = [0, 1, 1];
-        const steps = drawn.map(({ trials: more, slots, wider }): Step => {
-          trials += more;
-          max += wider / 2;
-          limit += wider;
-          return { trials, slots, max, limit };
-        });
-        const { folder, last } = await runThrough(steps, seed);
-        expect(await replay(folder, last)).toBeGreaterThan(0);
-      }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 2, maxLength: 4 }),
+        fc.string({ minLength: 1 }),
+        async (drawn, seed) => {
+          let [trials, max, limit] = [0, 1, 1];
+          const steps = drawn.map(({ trials: more, slots, wider }): Step => {
+            trials += more;
+            max += wider / 2;
+            limit += wider;
+            return { trials, slots, max, limit };
+          });
+          const { folder, last } = await runThrough(steps, seed);
+          expect(await replay(folder, last)).toBeGreaterThan(0);
+        },
+      ),
       { numRuns: 12 },
     );
   }, 240_000);
