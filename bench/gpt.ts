@@ -3,10 +3,9 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import config from "../bilevel.config.ts";
+import { loadConfig } from "../cli/config-file.ts";
 import type { Config, TaskChange, Trial, View } from "../core/index.ts";
 import { execute, resolveConfig } from "../core/index.ts";
-import ordinary from "../examples/gpt-pretrain-cpu/ordinary.config.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { proposeRandom } from "../plugins/propose-random/index.ts";
 import { confirmed } from "../plugins/select-improvement/index.ts";
@@ -31,13 +30,14 @@ const { values: flags } = parseArgs({
   },
 });
 const trials = Number(flags.trials);
-const file = new URL("../bilevel.config.ts", import.meta.url).pathname;
+const root = new URL("../", import.meta.url).pathname;
+const ordinaryConfig = "examples/gpt-pretrain-cpu/ordinary.config.ts";
 
 const changed: Readonly<Record<Arm, Partial<Config>>> = {
   default: {},
   "inner loop": { levels: [innerLoop({ slots: 2 })] },
   random: { levels: [innerLoop({ slots: 2 })], proposer: proposeRandom() },
-  ordinary: { space: ordinary.space },
+  ordinary: {},
 };
 
 /** Runs one arm with one seed, and tells all of it. */
@@ -45,6 +45,7 @@ async function measure(arm: Arm, seed: number): Promise<Row> {
   const folder = mkdtempSync(join(tmpdir(), "bilevel-gpt-"));
   const started = performance.now();
   try {
+    const { config, file } = await loadConfig(root, arm === "ordinary" ? ordinaryConfig : undefined);
     const whole: Config = { ...config, ...changed[arm], seed: `seed-${seed}`, budget: { trials } };
     const end = await execute(resolveConfig(whole, file), join(folder, "run"));
     const view = end.levels.get("inner") as View<TaskChange>;

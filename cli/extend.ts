@@ -1,19 +1,24 @@
-import type { BudgetLimits, ResolvedConfig } from "../core/index.ts";
+import type { BudgetLimits, Config, ResolvedConfig } from "../core/index.ts";
 import { BilevelError, canonical, journalFile, readJournal } from "../core/index.ts";
 
-/** What `bilevel resume` may be told of the budget: `130`, or `+100` for so much more. */
+/** What `bilevel resume` may be told: of the budget `130`, or `+100` for so much more; how many trials run at a time. */
 export interface Extension {
   trials?: string;
   hours?: string;
+  slots?: number;
 }
 
 /**
  * The config with the budget that the run goes on with: what is asked for here,
  * else what an earlier resume was told, unless the config was edited since the
- * run began. It is journaled with the time as the run goes on.
+ * run began. It is journaled with the time as the run goes on. Slots hold until the next resume.
  * @throws E_USAGE
  */
-export function extended(resolved: ResolvedConfig, folder: string, { trials, hours }: Extension): ResolvedConfig {
+export function extended(
+  resolved: ResolvedConfig,
+  folder: string,
+  { trials, hours, slots }: Extension,
+): ResolvedConfig {
   const { facts } = readJournal(journalFile(folder));
   const given = (facts[0]?.config as { budget?: BudgetLimits } | undefined)?.budget ?? {};
   const last = (facts.findLast(({ budget }) => budget !== undefined)?.budget ?? {}) as BudgetLimits;
@@ -25,7 +30,20 @@ export function extended(resolved: ResolvedConfig, folder: string, { trials, hou
     ...(trials === undefined ? {} : { trials: amountOf("--trials", trials, under.trials, /^\+?\d+$/) }),
     ...(hours === undefined ? {} : { hours: amountOf("--hours", hours, under.hours, /^\+?\d+(\.\d+)?$/) }),
   };
+  if (slots !== undefined) setSlots(config, slots);
   return { ...resolved, config: { ...config, budget } };
+}
+
+/** In place: a level reads its options when asked. */
+function setSlots({ levels: [inner] }: Config, slots: number): void {
+  const options = inner?.options as { slots?: number } | undefined;
+  if (options?.slots === undefined || !Number.isInteger(slots) || slots < 1)
+    throw new BilevelError("E_USAGE", "is no number of trials at a time", {
+      path: "bilevel resume --slots",
+      received: String(slots),
+      allowed: options?.slots === undefined ? "nothing: this run takes one at a time" : "an integer, 1 or more",
+    });
+  options.slots = slots;
 }
 
 function amountOf(option: string, text: string, before: number | undefined, form: RegExp): number {

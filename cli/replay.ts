@@ -1,5 +1,5 @@
 import type { CommandModule } from "yargs";
-import type { Entry, Fact, Stack, Trial } from "../core/index.ts";
+import type { Config, Entry, Fact, Stack, Trial } from "../core/index.ts";
 import {
   answerOf,
   BilevelError,
@@ -32,7 +32,7 @@ export const replayVerb: CommandModule<object, CommonArguments & { run?: string 
  * position, from the facts before it.
  * @throws E_REPLAY_DIFFERS at the first difference
  */
-export async function replay(folder: string, config: Parameters<typeof buildStack>[0]): Promise<number> {
+export async function replay(folder: string, config: Config): Promise<number> {
   const { facts } = readRun(folder);
   const answers = new Map(facts.filter(({ type }) => type === "once").map((fact) => [String(fact.key), fact]));
   const once = <T>(scope: string, kind: string, request: unknown, run: () => Promise<T>): Promise<T> => {
@@ -43,13 +43,20 @@ export async function replay(folder: string, config: Parameters<typeof buildStac
       received: canonical(request).slice(0, 200),
     });
   };
-  const stack = buildStack(config, folder, once, new AbortController().signal, () => undefined);
+  const stackOf = (recorded: unknown) =>
+    buildStack(asRecorded(config, recorded), folder, once, new AbortController().signal, () => undefined);
+  let stack = stackOf(facts[0]?.config);
   const bySeen = Map.groupBy(
     facts.filter(({ type }) => ["turn", "verdict", "pair"].includes(type)),
     (fact) => fact.seen as number,
   );
   let decisions = 0;
-  for (const fact of facts) {
+  for (const [index, fact] of facts.entries()) {
+    if (index > 0 && fact.config !== undefined) {
+      // from here on with wider ranges or other slots: all that is known was folded anew with them
+      stack = stackOf(fact.config);
+      for (const earlier of facts.slice(0, index)) stack.fold(earlier);
+    }
     stack.fold(fact);
     const waiting = [...(bySeen.get(fact.n) ?? [])];
     for (let one = waiting.shift(); one; one = waiting.shift()) {
@@ -63,6 +70,24 @@ export async function replay(folder: string, config: Parameters<typeof buildStac
     }
   }
   return decisions;
+}
+
+/** The config as it was then, where a run went on with a changed one. Options of a level are set in place: it reads them when asked. */
+function asRecorded(config: Config, recorded: unknown): Config {
+  const { objective, space, levels } = recorded as {
+    objective: Config["objective"];
+    space?: Config["space"];
+    levels: { options?: { slots?: number; ahead?: number } }[];
+  };
+  const options = config.levels[0]?.options as { slots?: number; ahead?: number } | undefined;
+  const { slots, ahead } = levels[0]?.options ?? {};
+  if (options && slots !== undefined) Object.assign(options, { slots, ahead });
+  const { target, limits } = objective;
+  return {
+    ...config,
+    objective: { ...config.objective, target, limits },
+    ...(config.space && space ? { space: { ...config.space, parameters: space.parameters } } : {}),
+  };
 }
 
 /** What the engine would write in this fact's place; of a pair, both verdicts. */

@@ -6,6 +6,7 @@ import { BilevelError, execute } from "../core/index.ts";
 import type { RecordedModel } from "../plugins/llm/index.ts";
 import { progress, say } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
+import { simplifyReport } from "../plugins/simplify/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
 import { configOf, configText, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
@@ -30,7 +31,7 @@ type RunArguments = CommonArguments &
     replaySequence?: string;
   };
 
-const options = {
+export const runOptions = {
   preset: { type: "string", describe: "a preset over the config: bilevel, ray, paper-a to paper-d, a file" },
   quiet: { type: "boolean", default: false, describe: "print only the end" },
   durable: { type: "boolean", default: false, describe: "sync every line of the journal to the disk" },
@@ -76,7 +77,7 @@ export const runVerb: CommandModule<object, RunArguments> = {
         describe: "the same, in the order of the file",
         conflicts: "replay",
       })
-      .options(options) as never,
+      .options(runOptions) as never,
   async handler(args) {
     if (args.command !== undefined) return goByLine({ ...args, command: args.command });
     const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
@@ -113,7 +114,8 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
       .positional("run", { type: "string" })
       .option("trials", { type: "string", describe: "the budget from now on: 130, or +100 for so many more" })
       .option("hours", { type: "string", describe: "the same in hours" })
-      .options(options) as never,
+      .option("slots", { type: "number", describe: "trials at a time, until the next resume" })
+      .options(runOptions) as never,
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);
     await go(extended(resolved, folder, args), folder, args);
@@ -121,7 +123,7 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
 };
 
 /** Runs to the end, or until ^C: once stops in good order, twice at once. */
-async function go(
+export async function go(
   resolved: ResolvedConfig,
   folder: string,
   { json, quiet, durable }: Pick<RunArguments, "json" | "quiet" | "durable">,
@@ -136,7 +138,8 @@ async function go(
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const show = progress(json ? { mode: "json" } : quiet ? { mode: "quiet" } : {});
-  const sumUp = report({ print: (line) => (json ? undefined : say(line)) });
+  const isSmall = resolved.config.levels[0]?.name === "simplify";
+  const sumUp = (isSmall ? simplifyReport : report)({ print: (line) => (json ? undefined : say(line)) });
   try {
     const end = await execute(resolved, folder, { observers: [sumUp, show], signal: stop.signal, durable });
     const inner = [...end.levels.values()][0];

@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join, resolve } from "node:path";
 import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/index.ts";
 import { loadConfig } from "./config-file.ts";
+import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
+import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 
 export const runsFolder = (home: string): string => join(home, ".bilevel");
@@ -53,7 +55,7 @@ export function findRun(home: string, name?: string): string {
 }
 
 /**
- * A run and its config: the file's, or, where there is none, the line that the run was started with.
+ * A run and its config: the file's, or, of a run that was started without one, what it was started with.
  * @throws E_RUN_UNKNOWN and those of `loadConfig`
  */
 export async function runWithConfig({
@@ -68,11 +70,26 @@ export async function runWithConfig({
   run?: string;
 }): Promise<{ resolved: ResolvedConfig; folder: string }> {
   const home = resolve(cwd);
-  const byLine = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
-  const lined = byLine === undefined ? undefined : configOfRun(byLine, home);
-  if (byLine !== undefined && lined) return { resolved: lined, folder: byLine };
-  const resolved = await loadConfig(home, config, preset);
-  return { resolved, folder: findRun(resolved.home, run ?? resolved.config.name) };
+  let loading: Promise<ResolvedConfig> | undefined;
+  const load = () => (loading ??= loadConfig(home, config, preset));
+  const here = config === undefined && namesIn(home).length > 0 ? findRun(home, run) : undefined;
+  const own = here === undefined ? undefined : await ownConfig(here, home, load);
+  if (here !== undefined && own) return { resolved: own, folder: here };
+  const resolved = await load();
+  const folder = findRun(resolved.home, run ?? resolved.config.name);
+  return { resolved: (await ownConfig(folder, resolved.home, load)) ?? resolved, folder };
+}
+
+/** The config of a run that has one of its own: of a line, of the demo, of a simplification. */
+async function ownConfig(
+  run: string,
+  home: string,
+  load: () => Promise<ResolvedConfig>,
+): Promise<ResolvedConfig | undefined> {
+  const small = simplificationOf(run);
+  if (!small) return configOfRun(run, home) ?? configOfDemo(run, home);
+  const of = join(runsFolder(home), small.of);
+  return simplified((await ownConfig(of, home, load)) ?? (await load()), small);
 }
 
 /** What a journal tells, read without its lock; the config is not needed. */
@@ -93,14 +110,15 @@ interface LevelFact {
 /** @throws E_JOURNAL_DAMAGED, E_JOURNAL_VERSION */
 export function readRun(folder: string): RunRecord {
   const { facts } = readJournal(journalFile(folder));
-  const first = facts[0] as
-    (Fact & { levels: LevelFact[]; config: { objective: Objective; space?: Space } }) | undefined;
+  const config = facts.findLast((fact) => fact.config !== undefined)?.config as
+    { objective: Objective; space?: Space } | undefined;
+  const first = facts[0] as (Fact & { levels: LevelFact[] }) | undefined;
   const ledgers: Ledger[] = [];
   for (const { name, kind, measured, mechanisms, catalogue } of first?.levels ?? []) {
     const isTask = kind === "task";
     const level = { name, kind, contract: 1, ...(measured ? { start: () => ({}) } : {}) } as unknown as Level;
-    const objective: Objective = isTask && first ? first.config.objective : { metric: "effect", direction: "maximize" };
-    const space = isTask ? first?.config.space : undefined;
+    const objective: Objective = isTask && config ? config.objective : { metric: "effect", direction: "maximize" };
+    const space = isTask ? config?.space : undefined;
     ledgers.push(new Ledger({ name, level, objective, space, budget: {}, mechanisms, catalogue }, ledgers.at(-1)));
   }
   for (const fact of facts) foldInto(ledgers, fact);

@@ -3,6 +3,7 @@ import type { CommandModule } from "yargs";
 import { ownerOf, type TaskChange, type View } from "../core/index.ts";
 import { blockOf, say } from "../plugins/progress/index.ts";
 import { modelAccount, receiptOf, summaryLines, workOf } from "../plugins/report/index.ts";
+import { simplifiedLines, takenBackIn } from "../plugins/simplify/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
 
@@ -44,9 +45,17 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
       );
       return;
     }
+    const changes = takenBackIn(facts);
     const slots = views[0]?.pending.length ?? 1;
     for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) say(line);
     if (views[0] && views[0].trials.length > 0)
+<<<<<<< HEAD
       for (const line of summaryLines(views, state, { folder, facts }).slice(1)) say(line);
+=======
+      for (const line of changes
+        ? simplifiedLines(views[0] as View<TaskChange>, changes)
+        : summaryLines(views, state, { folder, facts }).slice(1))
+        console.log(line);
+>>>>>>> wtdemo
   },
 };

@@ -424,6 +424,8 @@ export interface Level<C = any> extends Plugin {
   /** What its candidates change. */
   readonly kind: "task" | "arm";
   readonly slots?: number;
+  /** The seed of its baseline and of every search trial. Default: the task's. */
+  readonly firstSeed?: number;
   /** Turns proposed while no slot is free. Default: 1 with more than one slot, else 0. */
   readonly ahead?: number;
   /** In force in this level from the start. */

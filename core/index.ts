@@ -6,7 +6,7 @@ export { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
 export { answerOf, digest, journalFile, ownerOf, readJournal, startTimeOf, writeAtomically } from "./journal.ts";
 export { FinalStrike } from "./hooks.ts";
 export { Ledger, type TurnState } from "./ledger.ts";
-export { buildStack, execute, foldInto, type RunEnd, type Stack } from "./run.ts";
+export { buildStack, changesSince, execute, foldInto, type RunEnd, type Stack } from "./run.ts";
 export { evidenceOf, judgeTurn, planTurn, repeatOf, type Entry } from "./turn.ts";
 export { canonical, deepFreeze, differences, isObject } from "../kit/json.ts";
 export { nearest, show } from "../kit/explain.ts";

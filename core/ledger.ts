@@ -334,7 +334,7 @@ export class Ledger<C = unknown> {
     this.#log[this.#log.length - 1] = { trial, view: this.view() };
   }
 
-  /** The accepted trial with the best estimate; where nothing is estimated, the last one that was kept. */
+  /** The accepted trial with the best estimate, of equal ones the last; where nothing is estimated, the last one that was kept. */
   #best(latest: number): number | undefined {
     const sign = this.setup.objective.direction === "minimize" ? 1 : -1;
     let best: number | undefined;
@@ -344,7 +344,7 @@ export class Ledger<C = unknown> {
         continue;
       }
       const leader = best === undefined ? Infinity : sign * (this.#accepted.get(best)?.value ?? Infinity);
-      if (sign * value < leader) best = id;
+      if (sign * value <= leader) best = id;
     }
     return best ?? this.#incumbent;
   }

@@ -64,10 +64,10 @@ export class Loop<C = unknown> {
     if (this.#shared.signal.aborted) return "stopped";
     const below = this.below?.spent;
     if (below !== undefined) return below;
-    if (this.#exhausted)
-      return this.context.ledger.setup.space ? "every point of the space has been tried" : "nothing more was proposed";
     const ended = this.#shared.ended();
     if (ended !== undefined) return ended;
+    if (this.#exhausted)
+      return this.context.ledger.setup.space ? "every point of the space has been tried" : "nothing more was proposed";
     return this.#level.start ? (this.#goalReached() ?? this.#budgetSpent()) : undefined;
   }
 

@@ -1,5 +1,7 @@
-import { join } from "node:path";
-import { differences } from "../kit/json.ts";
+import { basename, join } from "node:path";
+import { compareConfigs } from "../kit/comparable.ts";
+import { show } from "../kit/explain.ts";
+import type { Difference } from "../kit/json.ts";
 import type { Config, Fact, Level, Plugin, Run, View } from "./contract.ts";
 import { Arms, changeId, isEmpty } from "./arm.ts";
 import type { ResolvedConfig } from "./config.ts";
@@ -77,7 +79,7 @@ export function buildStack(
       ledger,
       arms,
       seed,
-      firstSeed: config.task?.firstSeed ?? 42,
+      firstSeed: level.firstSeed ?? config.task?.firstSeed ?? 42,
       signal,
       once,
       folderOf: (trial) => join(folder, "trials", isTask ? String(trial) : `${name}-${trial}`),
@@ -133,7 +135,7 @@ export async function execute(
   let reason = "failed";
   let ended: string | undefined;
   try {
-    checkUnchanged(journal, config);
+    const changed = changesSince(journal.recorded, resolved);
     const stack = buildStack(config, folder, journal.once.bind(journal), stopping, (level, plugin, hook, why, final) =>
       write({ type: "strike", level, plugin, hook, reason: why, ...(final ? { final } : {}) }),
     );
@@ -164,9 +166,15 @@ export async function execute(
       view: (level) => (stack.ledgers.find((one) => one.setup.name === level) as Ledger).view(),
     };
     const begin = { version: journalVersion, config: describe(config), levels: stack.ledgers.map(levelFact) };
+    const goesOn = changed.length > 0 ? { config: describe(config), changed } : {};
     const volatile = { at: started, pid: process.pid, home };
     for (const plugin of observers) opened.push(await openPlugin(plugin, run));
-    write({ type: run.resumed ? "session" : "run", ...(run.resumed ? {} : begin), budget: config.budget, volatile });
+    write({
+      type: run.resumed ? "session" : "run",
+      ...(run.resumed ? goesOn : begin),
+      budget: config.budget,
+      volatile,
+    });
     if (journal.repaired)
       run.notice("the journal's last line was torn by a crash and has been cut off", journal.repaired);
     for (const plugin of new Set(pluginsOf(config).map(([, one]) => one))) opened.push(await openPlugin(plugin, run));
@@ -230,20 +238,21 @@ async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
   }
 }
 
-/** Everything but the budget must be what it was: else the trials of one run would not be comparable. */
-function checkUnchanged(journal: Journal, config: Config): void {
-  const first = journal.recorded[0];
-  if (!first) return;
-  const { budget: _, ...now } = describe(config) as Record<string, unknown>;
-  const { budget: __, ...then } = first.config as Record<string, unknown>;
-  const paths = differences(JSON.parse(JSON.stringify(then)), JSON.parse(JSON.stringify(now)));
-  if (paths.length > 0)
-    throw new BilevelError("E_CONFIG_CHANGED", "the config is not the one that this run began with", {
-      path: journal.folder,
-      received: `different: ${paths.slice(0, 8).join(", ")}`,
-      allowed: "only the budget may change",
-      hint: 'undo the change, or start another run with it: name: "…" in the config',
-    });
+/** What a config changes of the one that the run with these facts went on with last. @throws E_CONFIG_CHANGED where its trials would not be comparable any more */
+export function changesSince(facts: readonly Fact[], { config, file }: ResolvedConfig): Difference[] {
+  const then = facts.findLast((fact) => fact.config !== undefined)?.config as Record<string, unknown>;
+  if (!then) return [];
+  const now = JSON.parse(JSON.stringify(describe(config))) as Record<string, unknown>;
+  const { changed, refused } = compareConfigs(then, now);
+  const [first, ...others] = refused;
+  if (!first) return changed;
+  const also = others.length > 0 ? `; also different: ${others.map(({ path }) => path).join(", ")}` : "";
+  throw new BilevelError("E_CONFIG_CHANGED", `this run cannot go on with it: ${first.why}`, {
+    path: `${basename(file)} › ${first.path}`,
+    received: show(first.after),
+    allowed: `${show(first.before)}, as it was`,
+    hint: `${first.hint ?? "write it back"}, or start another run: bilevel run --name …${also}`,
+  });
 }
 
 function checkBaseline(ledger: Ledger): void {

@@ -9,16 +9,20 @@ export const canonical = (value: unknown): string =>
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Paths at which two JSON values differ, such as `levels[0].slots`; empty where they are equal. */
-export function differences(a: unknown, b: unknown, path = ""): string[] {
-  if (canonical(a) === canonical(b)) return [];
-  if (isObject(a) && isObject(b)) {
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-    return keys.flatMap((key) => differences(a[key], b[key], path ? `${path}.${key}` : key));
+/** A place at which two JSON values differ, such as `levels[0].slots`, and what stands there. */
+export type Difference = { path: string; before?: unknown; after?: unknown };
+
+/** Where two JSON values differ; empty where they are equal. Lists of different lengths differ as a whole. */
+export function differences(before: unknown, after: unknown, path = ""): Difference[] {
+  if (canonical(before) === canonical(after)) return [];
+  if (isObject(before) && isObject(after)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    return keys.flatMap((key) => differences(before[key], after[key], path ? `${path}.${key}` : key));
   }
-  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length)
-    return a.flatMap((item, index) => differences(item, b[index], `${path}[${index}]`));
-  return [path || "value"];
+  const isList = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
+  if (isList && before.some((item) => isObject(item)))
+    return before.flatMap((item, index) => differences(item, (after as unknown[])[index], `${path}[${index}]`));
+  return [{ path: path || "value", before, after }];
 }
 
 /** Freezes a value and everything in it, in place. */

@@ -93,8 +93,11 @@ export function describeMove(from: Values, to: Values): string {
 
 /** What differs between two candidates, as one line: values, and the files that were edited. */
 export function describeChange(from: TaskChange, to: TaskChange): string {
-  const made = (to.edits ?? []).slice(from.edits?.length ?? 0);
-  const files = [...new Set(made.map(({ file }) => file))];
-  const edits = files.length > 0 ? `edits ${files.join(", ")}` : "";
-  return [describeMove(from.values ?? {}, to.values ?? {}), edits].filter((part) => part !== "").join(", ");
+  const only = (of: TaskChange, other: TaskChange, verb: string): string => {
+    const made = (of.edits ?? []).filter((edit) => !other.edits?.some((one) => canonical(one) === canonical(edit)));
+    const files = [...new Set(made.map(({ file }) => file))];
+    return files.length > 0 ? `${verb} ${files.join(", ")}` : "";
+  };
+  const edits = [only(to, from, "edits"), only(from, to, "takes back edits of")];
+  return [describeMove(from.values ?? {}, to.values ?? {}), ...edits].filter((part) => part !== "").join(", ");
 }

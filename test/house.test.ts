@@ -32,7 +32,7 @@ describe("the house", () => {
     expect(told).toContain("no dependency violations found");
   }, 60_000);
 
-  it("is published with the Python that runs on a cluster", () => {
+  it("is published with the Python that runs on a cluster, and with what the demos need", () => {
     const told = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
       cwd: root,
       encoding: "utf8",
@@ -42,7 +42,11 @@ describe("the house", () => {
       .trim()
       .split("\n");
     expect(python).toContain("plugins/evaluate-ray/runner/trial.py");
-    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(python));
+    const shown = execFileSync("git", ["ls-files", "bilevel.config.ts", "examples/demo", "examples/gpt-pretrain-cpu"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...python, ...shown.trim().split("\n")]));
   });
 
   it("documents every error code once", () => {

@@ -13,6 +13,7 @@ import type {
   View,
 } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
+import type { Difference } from "../../kit/index.ts";
 import { blockOf, trialLine, type Shown } from "./block.ts";
 import { fitted, say } from "./screen.ts";
 import { changeText, evidenceText, short } from "./words.ts";
@@ -123,7 +124,7 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
         ...outlookOf(config),
       ];
     case "session":
-      return [`run ${basename(run.folder)} goes on`];
+      return [`run ${basename(run.folder)} goes on${changesText(fact)}`];
     case "notice":
       return [`note: ${String(fact.text)}`];
     case "strike":
@@ -148,6 +149,13 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
       return [];
   }
 }
+
+/** What the config changes from here on. */
+function changesText({ changed = [] }: Fact): string {
+  const all = (changed as Difference[]).map(({ path, before, after }) => `${path} ${value(before)} → ${value(after)}`);
+  return all.length > 0 ? ` with ${all.join(", ")}` : "";
+}
+const value = (one: unknown): string => (one === undefined ? "none" : JSON.stringify(one));
 
 function trialLines(fact: Fact, run: Run, isLive: boolean): string[] {
   const view = run.view(String(fact.level)) as View<TaskChange>;

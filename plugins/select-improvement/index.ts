@@ -3,6 +3,7 @@ import { mean, median } from "../../kit/index.ts";
 import { failedCheck } from "./check.ts";
 import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } from "./noise.ts";
 
+export { failedCheck } from "./check.ts";
 export { confirmed, type Confirmation } from "./confirmed.ts";
 
 export interface SelectImprovementOptions {
@@ -136,7 +137,8 @@ function disagree(measured: readonly number[]): boolean {
   return Math.max(...distances) > 3 * 1.4826 * median(distances);
 }
 
-function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
+/** Which of the objective's limits these metrics break, and how; undefined where they keep them. */
+export function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
   for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(objective.limits ?? {})) {
     const value = metrics[name];
     if (value === undefined) return `${name} was not measured, and it has a limit`;

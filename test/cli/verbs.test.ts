@@ -241,7 +241,58 @@ describe("resume with a larger budget", () => {
     expect(used("resume")).toBe(11);
   });
 
+  it("goes on with a wider range and more slots, tells so, and is replayed exactly", () => {
+    const folder = project({ trials: 4 });
+    bilevel(folder, "run");
+    const config = join(folder, "bilevel.config.ts");
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, text.replace("max: 60", "max: 90"));
+    const { status, stdout } = bilevel(folder, "resume", "--trials", "+4", "--slots", "2");
+    expect(status).toBe(0);
+    expect(stdout).toContain("run run-1 goes on with space.parameters.X.max 60 → 90, levels[0].options.slots 1 → 2");
+    expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
+    expect(bilevel(folder, "resume").stdout).toContain("goes on with levels[0].options.slots 2 → 1");
+  });
+
   it.each([
+    ["a range back", "max: 60", "max: 50", "space.parameters.X.max", "50 (number)", "60 (number), as it was"],
+    [
+      "the command",
+      '"train.js"]',
+      '"train.js", "-v"]',
+      "task.command",
+      '["node","train.js","-v"] (array)',
+      '["node","train.js"]',
+    ],
+    [
+      "the metric",
+      'metric: "loss"',
+      'metric: "cost"',
+      "objective.metric",
+      '"cost" (string)',
+      '"loss" (string), as it was',
+    ],
+  ])(
+    "is refused with %s changed: the field, both values and what to do, exit code 4",
+    (_, from, to, field, now, then) => {
+      const folder = project({ trials: 2 });
+      bilevel(folder, "run");
+      const config = join(folder, "bilevel.config.ts");
+      writeFileSync(config, readFileSync(config, "utf8").replace(from, to));
+      const { status, stderr } = bilevel(folder, "resume", "--trials", "+2");
+      expect(status).toBe(4);
+      expect(stderr).toContain(`E_CONFIG_CHANGED  bilevel.config.ts › ${field}`);
+      for (const part of [
+        `received  ${now}`,
+        `allowed   ${then}`,
+        "write it back, or start another run: bilevel run --name",
+      ])
+        expect(stderr).toContain(part);
+    },
+  );
+
+  it.each([
+    ["--slots", "0"],
     ["--trials", "many"],
     ["--trials", "0"],
     ["--trials", "+1.5"],

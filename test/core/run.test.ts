@@ -167,7 +167,7 @@ describe("a run", () => {
     await run({ budget: { trials: 5 } }, { folder });
     await expect(run({ seed: "other", budget: { trials: 5 } }, { folder })).rejects.toMatchObject({
       code: "E_CONFIG_CHANGED",
-      details: { received: "different: seed" },
+      details: { path: "bilevel.config.ts › seed", received: '"other" (string)', allowed: "nothing, as it was" },
     });
     const { end } = await run({ budget: { trials: 9 } }, { folder });
     expect(end.levels.get("inner")?.budget).toEqual({ trials: 9, used: 9 });
