@@ -13,7 +13,8 @@ export async function packTask(frozen: FrozenTask, folder: string): Promise<Pack
   const { packFiles } = await import("ray-node-client");
   const contents = Object.entries(await taskContents(frozen));
   const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
-  return packFiles(Object.fromEntries(files));
+  const nothing = [[`${folder}/`, ""] as const]; // a task may be nothing but links
+  return packFiles(Object.fromEntries(files.length > 0 ? files : nothing));
 }
 
 /**

@@ -47,6 +47,14 @@ describe("a package", () => {
     expect(Buffer.from(unzipSync(bytes)["data.txt"] ?? []).toString()).toBe("ü");
   });
 
+  it("rj_3_4 of contents may have an empty folder", async () => {
+    expect(modesOf((await packFiles({ "empty/": "", "a/b.txt": "b" })).bytes)).toEqual({
+      "a/b.txt": 0o644,
+      "empty/": 0o755,
+    });
+    await expect(packFiles({ "/": "" })).rejects.toThrow(invalid);
+  });
+
   it("rj_3_4 leaves out what patterns and ignore files say, and no more", async () => {
     const folder = made(trickyTree);
     expect(await paths(folder, { excludes: ["/own", "doc/"] })).toMatchInlineSnapshot(`

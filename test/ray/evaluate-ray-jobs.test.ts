@@ -34,7 +34,8 @@ describe("trials as jobs of a real head", () => {
   let client: JobSubmissionClient;
   let gateway: FaultyGateway;
   beforeAll(async () => {
-    head = await RayHead.start({ cpus: 4, gpus: 4, env: { RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S: "10" } });
+    const env = { RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S: "10", RUNTIME_ENV_RETRY_TIMES: "1" };
+    head = await RayHead.start({ cpus: 4, gpus: 4, env });
     client = new JobSubmissionClient(head.address);
     gateway = await faultyGateway(head.address);
   });
@@ -288,6 +289,58 @@ describe("trials as jobs of a real head", () => {
     expect(told?.volatile?.detail).toMatch(/GPU 4 of 4 free/);
   });
 
+  it.each(["jobs", "pool"] as const)(
+    "after ^C no job is left on the cluster that waits inside Ray (mode %s)",
+    async (mode) => {
+      const home = emptyFolder();
+      const waiting =
+        mode === "jobs"
+          ? { resources: { licence: 1 } } // of which there is none
+          : { runtimeEnv: { pip: ["no-such-package-of-these-tests"] } }; // which takes its time to fail
+      rayProject(home, head.address, { trials: 1, seconds: 0, options: { mode, ...waiting } });
+      const child = bilevel(home, "run");
+      await expect
+        .poll(async () => (await jobs()).map(({ status }) => status), { timeout: 60_000 })
+        .toEqual(["PENDING"]);
+      child.kill("SIGINT");
+      expect(await exitOf(child)).toBe(130);
+      expect(await client.listJobs()).toEqual([]);
+      expect(notesIn(home)).toEqual([]);
+    },
+  );
+
+  it.each(["jobs", "pool"] as const)(
+    "packages that pip cannot install end the run with one error (mode %s)",
+    async (mode) => {
+      const runtimeEnv = { pip: ["no-such-package-of-these-tests==1.0"] };
+      const started = startRay({
+        address: head.address,
+        source: "console.log('loss: 1')",
+        options: { mode, runtimeEnv },
+      });
+      const error: unknown = await started.ended.catch((one: unknown) => one);
+      expect(error).toMatchObject({
+        code: "E_OPTIONS_INVALID",
+        exitCode: 2,
+        details: {
+          path: "evaluator.runtimeEnv.pip",
+          received: '["no-such-package-of-these-tests==1.0"]',
+          hint: expect.stringMatching(/^pip said: ERROR: .*no-such-package-of-these-tests==1\.0/) as string,
+        },
+      });
+      expect(outcomesIn(started.facts())).toEqual([]);
+      expect(await client.listJobs()).toEqual([]);
+    },
+  );
+
+  it.each(["jobs", "pool"] as const)("a task of nothing but links runs as it does locally (mode %s)", async (mode) => {
+    const source = "console.log('loss: ' + (10 - process.env.X))";
+    const task = { link: ["train.js"], values: { via: "env" } } as const;
+    const program = { source, task };
+    const { outcomes } = await run({ ...program, options: { mode } });
+    expect(outcomes.map((outcome) => "metric" in outcome && outcome.metric)).toEqual([10, 9]);
+  });
+
   it("a job that nobody waits for any more does no work when its node comes, whatever became of its stop", async () => {
     gateway.fault = (_, path) => (path.endsWith("/stop") ? { status: 200, text: '{"stopped": true}' } : undefined);
     const witness = join(emptyFolder(), "ran");
@@ -297,9 +350,15 @@ describe("trials as jobs of a real head", () => {
     await expect.poll(job, { timeout: 30_000 }).toBeDefined();
     const id = (await job()) ?? "";
     await expect.poll(() => client.getJobStatus(id).catch(() => "none"), { timeout: 30_000 }).toBe("PENDING");
+    gateway.fault = (method, path) =>
+      path.endsWith("/stop")
+        ? { status: 200, text: '{"stopped": true}' }
+        : method === "POST"
+          ? { status: 400, text: "no job is taken that could end the other one" }
+          : undefined;
     started.stop.abort();
     expect((await started.ended).interrupted).toBe(true);
-    expect(await client.getJobStatus(id)).toBe("PENDING"); // Ray takes no waiting job back
+    expect(await client.getJobStatus(id)).toBe("PENDING");
     const node = await head.addNode({ cpus: 1, resources: { licence: 1 } });
     const ended = await client.waitForJob(id, { timeoutMs: 60_000 });
     expect(ended).toMatchObject({ status: "FAILED", driverExitCode: 1 });
