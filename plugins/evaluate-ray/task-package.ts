@@ -12,9 +12,9 @@ import type { FrozenTask } from "../task/index.ts";
 export async function packTask(frozen: FrozenTask, folder: string): Promise<Package> {
   const { packFiles } = await import("ray-node-client");
   const contents = Object.entries(await taskContents(frozen));
+  if (contents.length === 0) return packFiles({ [`${folder}/`]: "" }); // a task may be nothing but links
   const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
-  const nothing = [[`${folder}/`, ""] as const]; // a task may be nothing but links
-  return packFiles(Object.fromEntries(files.length > 0 ? files : nothing));
+  return packFiles(Object.fromEntries(files));
 }
 
 /**

@@ -110,7 +110,7 @@ describe("a package", () => {
     await expect(packFolder(folder)).rejects.toThrow("large.zip (105 MB), small.txt (1 MB)");
   });
 
-  it.each(["", "/a", "a//b", "../a", "a/./b", "a\\b", "a/"])("refuses the path %j", async (path) => {
+  it.each(["", "/a", "a//b", "../a", "a/./b", "a\\b"])("refuses the path %j", async (path) => {
     await expect(packFiles({ [path]: "" })).rejects.toThrow(invalid);
   });
 

@@ -99,7 +99,7 @@ describe("a submission", () => {
 });
 
 describe("other calls", () => {
-  it("rj_2_10 wait for a head that is just starting", async () => {
+  it("rj_1_18 rj_2_10 wait for a head that is just starting", async () => {
     const { standIn, client } = await start();
     const port = Number(new URL(standIn.address).port);
     await standIn.vanish();

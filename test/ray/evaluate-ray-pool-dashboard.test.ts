@@ -1,17 +1,31 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient } from "ray-node-client";
+import type { Fact } from "../../core/index.ts";
+import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import type { EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
+import { kill } from "../../ray-node-client/test/ray/processes.ts";
 import { bin } from "../../ray-node-client/test/ray/install.ts";
 import { faultyGateway, type FaultyGateway } from "../support/gateway.ts";
 import { onlyInTrial } from "../support/process-run.ts";
 import { exitOf, inOrder, RayCommand } from "../support/ray-command.ts";
 import { outcomesIn, reporting, runRay, startRay, stopper } from "../support/ray-run.ts";
 import { emptyFolder, ofType } from "../support/run.ts";
+
+const overTheDashboard =
+  "the pool's port cannot be reached from here: trials go over the dashboard, and are slower to start";
+const told = (facts: readonly Fact[]): unknown[] =>
+  facts.filter(({ type }) => type === "notice").map(({ text }) => text);
+
+/** Has a server listen on loopback, at any port. */
+async function portOf(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
 
 /** Nothing listens there: of the cluster, the dashboard alone is reached. */
 const pool = { address: "http://127.0.0.1:9" };
@@ -64,20 +78,33 @@ describe("a pool that only the dashboard leads to", () => {
     const all = { ...options, numGpus: 1 };
     const { facts, outcomes } = await runRay({ address: head.address, source, slots: 4, trials: 4, options: all });
     expect(inOrder(outcomes.slice(1).map(({ where }) => Number(where?.device)))).toEqual([0, 1, 2, 3]);
-    const notices = facts()
-      .filter(({ type }) => type === "notice")
-      .map(({ text }) => text);
-    expect(notices).toContain(
-      "the pool's port cannot be reached from here: trials go over the dashboard, and are slower to start",
-    );
+    expect(told(facts())).toContainEqual(overTheDashboard);
+    await nothingIsLeft();
+  });
+
+  it("takes over from a port to which the way is cut while trials run: none is lost, and none runs twice", async () => {
+    const spare = createServer();
+    const port = await portOf(spare);
+    await new Promise((resolve) => spare.close(resolve));
+    const straight = await faultyGateway(`http://127.0.0.1:${port}`);
+    const way = { mode: "pool", pool: { port, address: straight.address } } as const;
+    command = new RayCommand(head.address, { slots: 2, trials: 6, seconds: 3, options: way });
+    const child = command.start();
+    await command.runs(2);
+    expect(told(command.facts)).not.toContainEqual(overTheDashboard);
+    await straight.stop();
+    expect(await exitOf(child)).toBe(0);
+    expect(told(command.facts)).toContainEqual(overTheDashboard);
+    expect(inOrder(command.noted("start"))).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(command.outcomes("lost")).toEqual([]);
+    command.isWhole();
     await nothingIsLeft();
   });
 
   it("a port that takes connections and never answers is given up, too", async () => {
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket));
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const address = `http://127.0.0.1:${await portOf(silent)}`;
     const source = "console.log('loss: ' + X)";
     const run = { address: head.address, source, options: { ...options, pool: { address } } };
     const { outcomes } = await runRay(run);
@@ -146,6 +173,57 @@ describe("a pool that only the dashboard leads to", () => {
     expect(await exitOf(child)).toBe(0);
     run.isWhole();
     expect(run.outcomes("lost")).toHaveLength(2);
+    await nothingIsLeft();
+  });
+
+  it("a worker that is killed: its trial is lost, ends with it, and is run again; the worker is replaced", async () => {
+    const run = start({ slots: 2, trials: 6, seconds: 3 });
+    const child = run.start();
+    await run.runs(2);
+    kill(head.processes("ray::Worker")[0] ?? 0);
+    expect(await exitOf(child)).toBe(0);
+    run.isWhole();
+    expect(run.outcomes("lost")).toMatchObject([{ reason: expect.stringContaining("its worker died") as string }]);
+    expect(inOrder(run.noted("end"))).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    await nothingIsLeft();
+  });
+
+  it("ends itself when its run does not come back", async () => {
+    const idle = { ...options, pool: { ...pool, idleMinutes: 0.2 } };
+    command = new RayCommand(head.address, { trials: 1, seconds: 600, options: idle });
+    const child = command.start();
+    await command.runs(1);
+    child.kill("SIGKILL");
+    const [job] = await client.listJobs();
+    const ended = await client.waitForJob(job?.submissionId ?? "", { timeoutMs: 60_000 });
+    expect(ended.status).toBe("SUCCEEDED");
+    expect(await client.getJobLogs(ended.submissionId ?? "")).toMatch(/^bilevel-pool ends: its controller is gone$/m);
+    await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).toEqual([]);
+    await deleteForGood(client, ended.submissionId ?? "", AbortSignal.timeout(20_000));
+    await nothingIsLeft();
+  });
+
+  it("answers no message without its token", async () => {
+    const source = onlyInTrial("setTimeout(() => console.log('loss: 1'), 600_000)");
+    const started = startRay({ address: head.address, source, options });
+    await expect.poll(() => ofType(started.facts(), "handle").length, { timeout: 60_000 }).toBe(2);
+    const { id, token } = JSON.parse(readFileSync(join(started.folder, "ray-pool.json"), "utf8")) as Record<
+      string,
+      string
+    >;
+    const prefix = /--mailbox=(\S+)/.exec((await client.getJobInfo(id ?? "")).entrypoint)?.[1] ?? "";
+    const ask = async (sender: string, theirs = ""): Promise<void> => {
+      const message = { token: theirs, calls: [{ id: sender, call: "health" }] };
+      await client.uploadPackage({ uri: `${prefix}${sender}.1`, bytes: Buffer.from(JSON.stringify(message)) });
+    };
+    const log = (): Promise<string> => client.getJobLogs(id ?? "");
+    await ask("stranger", "wrong");
+    await ask("friend", token);
+    await expect.poll(log, { timeout: 10_000 }).toContain("bilevel-pool answer friend 0");
+    expect(await log()).not.toContain("stranger");
+    expect(await log()).not.toContain(token);
+    started.stop.abort();
+    await started.ended;
     await nothingIsLeft();
   });
 

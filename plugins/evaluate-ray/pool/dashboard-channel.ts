@@ -93,7 +93,7 @@ export class DashboardChannel implements Channel {
   }
 
   /** The values of an answer as they come; the next one within a time. */
-  async *#answers(request: Request, withinMs: number, signal?: AbortSignal): AsyncGenerator<unknown> {
+  async *#answers(request: Request, withinMs: number, signal?: AbortSignal): AsyncGenerator {
     if (this.#isClosed) throw new ChannelError("the pool is not asked any more");
     const id = `${this.#sender}-${++this.#asked}`;
     const answers: Call["answers"] = new EventEmitter();

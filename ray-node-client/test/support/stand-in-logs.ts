@@ -34,7 +34,7 @@ export class StandInLogs {
       return send(response, 500, "500 Internal Server Error\n\nServer got itself in trouble");
     if (this.silent.includes("stream") && path.endsWith("/stream")) return;
     response.writeHead(200, { "content-type": "text/plain" });
-    if (this.silent.includes("file") && path.endsWith("/file")) return void response.flushHeaders();
+    if (this.silent.includes("file") && path.endsWith("/file")) return response.flushHeaders();
     if (path.endsWith("/file")) return void response.end(Buffer.concat(job.log));
     let sent = 0;
     const timer = setInterval(() => {
