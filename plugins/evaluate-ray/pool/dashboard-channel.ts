@@ -39,10 +39,8 @@ export class DashboardChannel implements Channel {
   #outbox: (Request & { id: string })[] = [];
   #sending: Promise<void> | undefined;
   #sent = 0;
-  /** Messages that may lie on the cluster, by the calls in them. */
+  /** Messages that the driver may not have read, by the calls in them. */
   readonly #unread = new Map<string, string>();
-  /** The message that is being sent, perhaps again. */
-  #underWay: string | undefined;
   #reading: AbortController | undefined;
   #isClosed = false;
 
@@ -97,6 +95,7 @@ export class DashboardChannel implements Channel {
     if (this.#isClosed) throw new ChannelError("the pool is not asked any more");
     const id = `${this.#sender}-${++this.#asked}`;
     const answers: Call["answers"] = new EventEmitter();
+    answers.on("error", () => undefined); // a second one, before the first was taken, would go unheard
     const late = (): unknown => answers.emit("error", new ChannelError("the pool fell silent"));
     const timer = setTimeout(late, withinMs);
     try {
@@ -128,7 +127,6 @@ export class DashboardChannel implements Channel {
       const calls = this.#outbox.splice(0);
       const uri = `${prefix}${this.#sender}.${String(++this.#sent).padStart(9, "0")}`;
       for (const { id } of calls) this.#unread.set(id, uri);
-      this.#underWay = uri;
       try {
         const bytes = Buffer.from(JSON.stringify({ token, calls }));
         await client.uploadPackage({ uri, bytes }, { replace: true, signal: AbortSignal.timeout(answerMs) });
@@ -136,7 +134,6 @@ export class DashboardChannel implements Channel {
         for (const { id } of calls) this.#calls.get(id)?.answers.emit("error", new ChannelError(messageOf(error)));
       }
     }
-    this.#underWay = undefined;
   }
 
   /** Reads the job's log from its beginning, if it is not being read. */
@@ -168,7 +165,7 @@ export class DashboardChannel implements Channel {
 
   #take(line: string): void {
     const [, id = "", number, value = ""] = /^bilevel-pool answer (\S+) (\d+) (.*)$/.exec(line) ?? [];
-    if (this.#unread.get(id) !== this.#underWay) this.#unread.delete(id); // else it may be read, and then sent again
+    this.#unread.delete(id);
     const call = this.#calls.get(id);
     if (!call || Number(number) !== call.next) return;
     call.next++;

@@ -86,8 +86,8 @@ export class Pool {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const pool = await this.#opened?.catch(() => undefined);
+    await pool?.dashboard.close(); // before the driver ends, which removes what else lies in its mailbox
     await endPool(this.#ground);
-    await pool?.dashboard.close();
   }
 
   async #open(signal: AbortSignal): Promise<OpenPool> {
@@ -99,7 +99,10 @@ export class Pool {
         const straight = new HttpChannel(address, token);
         const mailbox = { client, job: id, token, prefix: mailboxOf(this.#ground, id) };
         const pool = { id, address, straight, dashboard: new DashboardChannel(mailbox), channel: straight };
-        await this.#reach(pool, signal);
+        await this.#reach(pool, signal).catch(async (error: unknown) => {
+          await pool.dashboard.close();
+          throw error;
+        });
         this.#watch(pool);
         return pool;
       } catch (error) {
