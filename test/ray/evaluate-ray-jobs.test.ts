@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient, type JobInfo } from "ray-node-client";
@@ -418,6 +419,17 @@ describe("opening a run on a cluster that cannot be used", () => {
 
   it("tells in seconds that nobody answers", async () => {
     expect(await open({ address: "http://127.0.0.1:9" })).toMatchObject({ code: "E_CLUSTER", exitCode: 3 });
+  });
+
+  it("tells in seconds that something takes connections and does not answer", async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const error = await open({ address: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` });
+    expect(error).toMatchObject({ code: "E_CLUSTER", exitCode: 3 });
+    expect(String(error)).toMatch(/no answer within 10 s/);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
   });
 
   it.each([

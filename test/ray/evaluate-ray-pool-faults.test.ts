@@ -34,12 +34,16 @@ describe("a pool whose processes are killed", () => {
     expect(head.processes("train.js")).toEqual([]);
   };
 
-  it("its driver: what ran is lost, ends with it, and is run again in a new pool", async () => {
+  it.each([
+    ["its driver", "bilevel_pool.driver"],
+    ["its supervisor", "JobSupervisor"],
+  ])("%s: what ran is lost, ends with it, and is run again in a new pool", async (_, process) => {
     const child = start({ slots: 2, trials: 6, seconds: 2 });
     await command.runs(2);
     const before = head.processes("train.js");
-    head.killProcesses("bilevel_pool.driver");
-    await expect.poll(() => head.processes("train.js").filter((pid) => before.includes(pid))).toEqual([]);
+    head.killProcesses(process);
+    const ofBefore = (): number[] => head.processes("train.js").filter((pid) => before.includes(pid));
+    await expect.poll(ofBefore, { timeout: 10_000 }).toEqual([]);
     await endsWhole(child);
     expect(command.outcomes("lost")).toHaveLength(2);
   });
