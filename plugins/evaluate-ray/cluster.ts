@@ -48,6 +48,8 @@ const hints: Readonly<Record<string, string>> = {
   TOKEN_MISSING: "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or name a variable: evaluateRay({ tokenEnv: … })",
   TOKEN_REFUSED: "the token is another cluster's, or has changed: set RAY_AUTH_TOKEN anew",
   UNREACHABLE: "start one (ray start --head), or lead its dashboard here: kubectl port-forward service/… 8265",
+  REQUEST_TIMEOUT:
+    "something takes connections there and does not answer: is it Ray's dashboard, and the way to it open?",
   PACKAGE_TOO_LARGE: "link large files (task.link), and say where they lie on the cluster: links: { … }",
   NOT_RAY: "the address must be that of Ray's dashboard, port 8265 unless it was started with another",
 };

@@ -4,6 +4,7 @@ import { messageOf } from "../../core/index.ts";
 import { specFor, type Backend, type Ground } from "./backend.ts";
 import { amountsText, describeCluster, lostTo } from "./cluster.ts";
 import { follow, slackMs, type TrialJob } from "./follow.ts";
+import { checkInstallation } from "./installation.ts";
 import { Gate, needsOf, type Room } from "./gate.ts";
 import { newJobId, removeJob, submitTrial } from "./submission.ts";
 import { packTask } from "./task-package.ts";
@@ -81,7 +82,9 @@ export class Jobs implements Backend {
         const ended = await this.#submitted(trial, evaluation, room, leftMs);
         if (isOutcome(ended)) return ended;
         const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
-        if (!isTooEarly && !(lacksPackage(ended) && attempt < mostAttempts)) return withoutWord(ended);
+        if (isTooEarly || (lacksPackage(ended) && attempt < mostAttempts)) continue;
+        checkInstallation(ended, this.#ground.options, evaluation.view);
+        return withoutWord(ended);
       } finally {
         room.leave();
       }

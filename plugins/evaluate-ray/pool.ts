@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import type { RayError } from "ray-node-client";
 import type { Evaluation, Fact, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { defaultLimit } from "../evaluate-process/index.ts";
 import type { Backend, Ground } from "./backend.ts";
 import { lostTo } from "./cluster.ts";
+import { checkInstallation } from "./installation.ts";
 import { Harvest } from "./outcome.ts";
 import { follow } from "./pool/follow.ts";
 import { Pool } from "./pool/pool.ts";
@@ -43,6 +45,7 @@ export class PoolBackend implements Backend {
     } catch (error) {
       const seconds = (performance.now() - started) / 1000;
       if (evaluation.signal.aborted) return { status: "cancelled", reason: "the run was stopped", seconds };
+      checkInstallation((error as RayError).job, this.#ground.options, evaluation.view);
       return lostTo(error, seconds);
     }
   }

@@ -77,8 +77,8 @@ export async function callOff(client: JobSubmissionClient, id: string, frame: st
 }
 
 /**
- * Ends a job if it is not over, and forgets it. What does not come to its end in time (a job that waits in Ray ends when
- * its turn comes, or after a quarter of an hour) stays, without work to do.
+ * Ends a job if it is not over, and forgets it. What does not come to its end in time stays, without work to do: a job
+ * that waits in Ray is ended with its run (`sweep`).
  */
 export async function removeJob(client: JobSubmissionClient, id: string, frame = "none"): Promise<void> {
   const { isTerminal } = await import("ray-node-client");

@@ -12,6 +12,7 @@ import type { FrozenTask } from "../task/index.ts";
 export async function packTask(frozen: FrozenTask, folder: string): Promise<Package> {
   const { packFiles } = await import("ray-node-client");
   const contents = Object.entries(await taskContents(frozen));
+  if (contents.length === 0) return packFiles({ [`${folder}/`]: "" }); // a task may be nothing but links
   const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
   return packFiles(Object.fromEntries(files));
 }

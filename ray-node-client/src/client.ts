@@ -181,21 +181,26 @@ export class JobSubmissionClient implements AsyncDisposable {
    * uses, so this belongs before every submission; what is there is not sent again, unless with `replace`.
    */
   async uploadPackage({ uri, bytes }: Package, { replace = false, ...options }: UploadOptions = {}): Promise<string> {
-    const path = `/api/packages/gcs/${encodeURIComponent(uri.slice("gcs://".length))}`;
-    if (replace) {
-      await this.#connection.send({ method: "PUT", path, bytes, timeoutMs: uploadTimeoutMs, ...options });
-      return uri;
+    if (replace || !(await this.hasPackage(uri, options))) {
+      const timeoutMs = uploadTimeoutMs;
+      await this.#connection.send({ method: "PUT", path: packagePath(uri), bytes, timeoutMs, ...options });
     }
-    const isThere = await this.#connection.send({ method: "GET", path, ...options }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof RayError && error.status === 404) return false;
-        throw error;
-      },
-    );
-    // asking has also pinned the package: for some minutes the cluster keeps it, used or not
-    if (!isThere) await this.#connection.send({ method: "PUT", path, bytes, timeoutMs: uploadTimeoutMs, ...options });
     return uri;
+  }
+
+  /**
+   * Whether the cluster has a package. From then on it keeps the package for some minutes (10, unless its head was
+   * started with another RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S) and removes it after, if no job uses it; one
+   * that nobody has asked for stays until the head ends.
+   */
+  async hasPackage(uri: string, options: CallOptions = {}): Promise<boolean> {
+    try {
+      await this.#connection.send({ method: "GET", path: packagePath(uri), ...options });
+      return true;
+    } catch (error) {
+      if (error instanceof RayError && error.status === 404) return false;
+      throw error;
+    }
   }
 
   /**
@@ -243,5 +248,7 @@ export class JobSubmissionClient implements AsyncDisposable {
 
 /** 100 MiB over a slow line; on loopback it takes some seconds. */
 const uploadTimeoutMs = 120_000;
+
+const packagePath = (uri: string): string => `/api/packages/gcs/${encodeURIComponent(uri.slice("gcs://".length))}`;
 
 const jobPath = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;

@@ -47,6 +47,8 @@ export interface Call {
 /** What makes Ray take a request for a browser's, which may only read. */
 const browserLike = /^(origin|referer|sec-fetch-.*|access-control-request-.*)$/i;
 
+const defaultTimeoutMs = 30_000;
+
 /** With the pauses between, these last longer than the second that a crashed part of the dashboard is away. */
 const repeatsOf500 = 4;
 
@@ -100,10 +102,15 @@ export class Connection {
   }
 
   /**
-   * The body of a good answer as it comes, for as long as it comes. Not repeated. Throws the signal's reason on abort.
+   * The body of a good answer as it comes. `whole`: it ends by itself, and what it goes on with comes in time. Not
+   * repeated. Throws the signal's reason on abort.
    */
-  stream(path: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<Uint8Array> {
-    return this.#following(path, signal, bodyOf);
+  stream(
+    path: string,
+    signal: AbortSignal = new AbortController().signal,
+    { whole = false } = {},
+  ): AsyncGenerator<Uint8Array> {
+    return this.#following(path, signal, (url, options) => bodyOf(url, options, whole ? options.timeoutMs : 0));
   }
 
   /** The text messages of a WebSocket. Not repeated. Throws the signal's reason on abort. */
@@ -122,7 +129,8 @@ export class Connection {
   ): AsyncGenerator<Piece> {
     try {
       signal.throwIfAborted();
-      const options = { dispatcher: this.#dispatcher, headers: await this.#allHeaders(), signal };
+      const { timeoutMs = defaultTimeoutMs } = this.#options;
+      const options = { dispatcher: this.#dispatcher, headers: await this.#allHeaders(), signal, timeoutMs };
       yield* follow(this.address + path, options);
     } catch (error) {
       signal.throwIfAborted();
@@ -131,7 +139,7 @@ export class Connection {
   }
 
   async #once({ method, path, json, bytes, timeoutMs, signal }: Call): Promise<Answer> {
-    const limitMs = timeoutMs ?? this.#options.timeoutMs ?? 30_000;
+    const limitMs = timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
     const deadline = AbortSignal.timeout(limitMs);
     const name = `${method} ${path}`;
     try {
@@ -160,8 +168,12 @@ export class Connection {
   }
 }
 
-async function* bodyOf(url: string, options: WebSocketOptions): AsyncGenerator<Uint8Array> {
-  const { statusCode, headers, body } = await request(url, { ...options, bodyTimeout: 0 });
+async function* bodyOf(
+  url: string,
+  { timeoutMs, ...options }: WebSocketOptions,
+  bodyTimeout: number,
+): AsyncGenerator<Uint8Array> {
+  const { statusCode, headers, body } = await request(url, { ...options, headersTimeout: timeoutMs, bodyTimeout });
   if (statusCode !== 200) throw refusalOf({ status: statusCode, headers, text: await body.text() }, `GET ${url}`);
   yield* body as AsyncIterable<Uint8Array>;
 }
@@ -173,6 +185,9 @@ function failureOfRequest(error: unknown, name: string, address: string): unknow
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/.test(code)) {
     const hint = "pass the authority's certificate as `ca`";
     return new InfrastructureError("TLS", `${name}: ${message} (${code}; ${hint})`, { cause: error });
+  }
+  if (/^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(code)) {
+    return new TimeoutError("REQUEST_TIMEOUT", `${name}: ${address} fell silent`, { cause: error });
   }
   if (/Proxy/.test(message)) return new InfrastructureError("PROXY", `${name}: ${message}`, { cause: error });
   if (!/^(E[A-Z]+|UND_ERR_.*)$/.test(code)) return error;

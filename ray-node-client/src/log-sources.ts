@@ -45,7 +45,8 @@ export async function wholeLog(
     if (!(error instanceof InfrastructureError) || error.code !== "SERVER_ERROR") throw error;
     let text = "";
     try {
-      for await (const piece of decoded(connection.stream(logPath("file", job, id), signal))) text += piece;
+      for await (const piece of decoded(connection.stream(logPath("file", job, id), signal, { whole: true })))
+        text += piece;
     } catch (cause) {
       signal?.throwIfAborted();
       const message = `the log of job ${id} cannot be read: ${error.message}; ${(cause as Error).message}`;

@@ -76,14 +76,17 @@ export async function packFolder(folder: string, options: PackageOptions = {}): 
 }
 
 /**
- * Packs files that are given by their contents. Paths have `/` and stay below the package; throws `INVALID_PACKAGE`.
+ * Packs files that are given by their contents. Paths have `/` and stay below the package; one that ends in `/` is an
+ * empty folder. Throws `INVALID_PACKAGE`.
  */
 export async function packFiles(files: Readonly<Record<string, string | Uint8Array>>): Promise<Package> {
   for (const path of Object.keys(files)) {
-    if (/^\/|\\|(^|\/)\.{0,2}(\/|$)/.test(path)) throw invalid(`${JSON.stringify(path)} is no path below the package`);
+    if (/^\/|\\|(^|\/)\.{0,2}(\/|$)/.test(path.replace(/\/$/, "")))
+      throw invalid(`${JSON.stringify(path)} is no path below the package`);
   }
   return packEntries(
     Object.entries(files).map(([path, content]) => {
+      if (path.endsWith("/")) return { path, mode: 0o755, size: 0, read: empty };
       const bytes = typeof content === "string" ? Buffer.from(content) : content;
       return { path, mode: 0o644, size: bytes.length, read: async () => bytes };
     }),

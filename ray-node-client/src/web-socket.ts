@@ -1,11 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { upgrade, type Dispatcher } from "undici";
+import { TimeoutError } from "./errors.ts";
 
 /** Where a WebSocket leads to (`http:` or `https:`), and how. */
 export interface WebSocketOptions {
   dispatcher: Dispatcher;
   headers: Readonly<Record<string, string>>;
   signal: AbortSignal;
+  /** How long the server has to open it, in ms. */
+  timeoutMs: number;
 }
 
 const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
@@ -17,16 +20,19 @@ const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa
  */
 export async function* textMessages(
   url: string,
-  { dispatcher, headers, signal }: WebSocketOptions,
+  { dispatcher, headers, signal, timeoutMs }: WebSocketOptions,
 ): AsyncGenerator<string> {
   const key = randomBytes(16).toString("base64");
   const handshake = { "sec-websocket-key": key, "sec-websocket-version": "13" };
+  const late = new AbortController();
+  const tooLate = new TimeoutError("REQUEST_TIMEOUT", `GET ${url}: no WebSocket within ${timeoutMs / 1000} s`);
+  const timer = setTimeout(() => late.abort(tooLate), timeoutMs);
   const answer = await upgrade(url, {
     dispatcher,
-    signal,
+    signal: AbortSignal.any([signal, late.signal]),
     protocol: "websocket",
     headers: { ...headers, ...handshake },
-  });
+  }).finally(() => clearTimeout(timer));
   const { socket } = answer;
   const destroy = (): void => void socket.destroy();
   signal.addEventListener("abort", destroy);

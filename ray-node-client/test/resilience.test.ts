@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient, newSubmissionId, packFiles, type JobInfo } from "ray-node-client";
 import { StandIn, type StandInOptions } from "./support/stand-in.ts";
 
@@ -98,7 +99,7 @@ describe("a submission", () => {
 });
 
 describe("other calls", () => {
-  it("rj_2_10 wait for a head that is just starting", async () => {
+  it("rj_1_18 rj_2_10 wait for a head that is just starting", async () => {
     const { standIn, client } = await start();
     const port = Number(new URL(standIn.address).port);
     await standIn.vanish();
@@ -222,5 +223,59 @@ describe("a tail", () => {
       }
     };
     await expect(follow()).rejects.toMatchObject({ code: "JOB_LOST" });
+  });
+
+  it.each([
+    ["stream", "stream"],
+    ["socket", "socket"],
+  ] as const)("rj_5_9 takes the other way where a server takes the request and is silent (%s)", async (prefer, way) => {
+    const { standIn, client } = await start();
+    standIn.logs.silent = [way];
+    const id = await client.submitJob({ entrypoint: "echo one; exec sleep 60" });
+    for await (const piece of client.tailJobLogs(id, { prefer })) if (piece.includes("one\n")) return; // the job runs on
+    expect.unreachable("the log ended before its first line");
+  });
+
+  it("rj_5_9 of the whole log ends when the server falls silent", async () => {
+    const { standIn, client } = await start();
+    standIn.logs.silent = ["file"];
+    const id = await client.submitJob({ entrypoint: "printf 'good\\n\\377'" });
+    await client.waitForJob(id);
+    await expect(client.getJobLogs(id)).rejects.toMatchObject({ code: "LOG_UNREADABLE" });
+  });
+});
+
+describe("a server that takes connections and never answers", () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket));
+  beforeAll(() => new Promise<void>((resolve) => void silent.listen(0, "127.0.0.1", resolve)));
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  const calls: Record<string, (client: JobSubmissionClient) => Promise<unknown>> = {
+    getVersion: (client) => client.getVersion(),
+    submitJob: (client) => client.submitJob({ entrypoint: "true" }),
+    listJobs: (client) => client.listJobs(),
+    getJobInfo: (client) => client.getJobInfo("a"),
+    getJobStatus: (client) => client.getJobStatus("a"),
+    waitForJob: (client) => client.waitForJob("a"),
+    stopJob: (client) => client.stopJob("a"),
+    deleteJob: (client) => client.deleteJob("a"),
+    getJobLogs: (client) => client.getJobLogs("a"),
+    tailJobLogs: (client) => client.tailJobLogs("a").next(),
+    uploadPackage: async (client) => client.uploadPackage(await packFiles({ "a.txt": "a" })),
+    hasPackage: (client) => client.hasPackage("gcs://a.zip"),
+    getClusterResources: (client) => client.getClusterResources(),
+  };
+  const methods = Object.getOwnPropertyNames(JobSubmissionClient.prototype).filter(
+    (name) => !/^(constructor|close)$/.test(name),
+  );
+
+  it.each(methods)("rj_5_9 is given up in time (%s)", async (method) => {
+    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await using client = new JobSubmissionClient(address, { proxy: false, timeoutMs: 200, retryForMs: 0 });
+    await expect(calls[method]?.(client)).rejects.toMatchObject({ kind: "timeout", code: "REQUEST_TIMEOUT" });
   });
 });

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient, type JobInfo } from "ray-node-client";
@@ -34,7 +35,8 @@ describe("trials as jobs of a real head", () => {
   let client: JobSubmissionClient;
   let gateway: FaultyGateway;
   beforeAll(async () => {
-    head = await RayHead.start({ cpus: 4, gpus: 4, env: { RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S: "10" } });
+    const env = { RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S: "10", RUNTIME_ENV_RETRY_TIMES: "1" };
+    head = await RayHead.start({ cpus: 4, gpus: 4, env });
     client = new JobSubmissionClient(head.address);
     gateway = await faultyGateway(head.address);
   });
@@ -288,6 +290,58 @@ describe("trials as jobs of a real head", () => {
     expect(told?.volatile?.detail).toMatch(/GPU 4 of 4 free/);
   });
 
+  it.each(["jobs", "pool"] as const)(
+    "after ^C no job is left on the cluster that waits inside Ray (mode %s)",
+    async (mode) => {
+      const home = emptyFolder();
+      const waiting =
+        mode === "jobs"
+          ? { resources: { licence: 1 } } // of which there is none
+          : { runtimeEnv: { pip: ["no-such-package-of-these-tests"] } }; // which takes its time to fail
+      rayProject(home, head.address, { trials: 1, seconds: 0, options: { mode, ...waiting } });
+      const child = bilevel(home, "run");
+      await expect
+        .poll(async () => (await jobs()).map(({ status }) => status), { timeout: 60_000 })
+        .toEqual(["PENDING"]);
+      child.kill("SIGINT");
+      expect(await exitOf(child)).toBe(130);
+      expect(await client.listJobs()).toEqual([]);
+      expect(notesIn(home)).toEqual([]);
+    },
+  );
+
+  it.each(["jobs", "pool"] as const)(
+    "packages that pip cannot install end the run with one error (mode %s)",
+    async (mode) => {
+      const runtimeEnv = { pip: ["no-such-package-of-these-tests==1.0"] };
+      const started = startRay({
+        address: head.address,
+        source: "console.log('loss: 1')",
+        options: { mode, runtimeEnv },
+      });
+      const error: unknown = await started.ended.catch((one: unknown) => one);
+      expect(error).toMatchObject({
+        code: "E_OPTIONS_INVALID",
+        exitCode: 2,
+        details: {
+          path: "evaluator.runtimeEnv.pip",
+          received: '["no-such-package-of-these-tests==1.0"]',
+          hint: expect.stringMatching(/^pip said: ERROR: .*no-such-package-of-these-tests==1\.0/) as string,
+        },
+      });
+      expect(outcomesIn(started.facts())).toEqual([]);
+      expect(await client.listJobs()).toEqual([]);
+    },
+  );
+
+  it.each(["jobs", "pool"] as const)("a task of nothing but links runs as it does locally (mode %s)", async (mode) => {
+    const source = "console.log('loss: ' + (10 - process.env.X))";
+    const task = { link: ["train.js"], values: { via: "env" } } as const;
+    const program = { source, task };
+    const { outcomes } = await run({ ...program, options: { mode } });
+    expect(outcomes.map((outcome) => "metric" in outcome && outcome.metric)).toEqual([10, 9]);
+  });
+
   it("a job that nobody waits for any more does no work when its node comes, whatever became of its stop", async () => {
     gateway.fault = (_, path) => (path.endsWith("/stop") ? { status: 200, text: '{"stopped": true}' } : undefined);
     const witness = join(emptyFolder(), "ran");
@@ -297,9 +351,15 @@ describe("trials as jobs of a real head", () => {
     await expect.poll(job, { timeout: 30_000 }).toBeDefined();
     const id = (await job()) ?? "";
     await expect.poll(() => client.getJobStatus(id).catch(() => "none"), { timeout: 30_000 }).toBe("PENDING");
+    gateway.fault = (method, path) =>
+      path.endsWith("/stop")
+        ? { status: 200, text: '{"stopped": true}' }
+        : method === "POST"
+          ? { status: 400, text: "no job is taken that could end the other one" }
+          : undefined;
     started.stop.abort();
     expect((await started.ended).interrupted).toBe(true);
-    expect(await client.getJobStatus(id)).toBe("PENDING"); // Ray takes no waiting job back
+    expect(await client.getJobStatus(id)).toBe("PENDING");
     const node = await head.addNode({ cpus: 1, resources: { licence: 1 } });
     const ended = await client.waitForJob(id, { timeoutMs: 60_000 });
     expect(ended).toMatchObject({ status: "FAILED", driverExitCode: 1 });
@@ -359,6 +419,17 @@ describe("opening a run on a cluster that cannot be used", () => {
 
   it("tells in seconds that nobody answers", async () => {
     expect(await open({ address: "http://127.0.0.1:9" })).toMatchObject({ code: "E_CLUSTER", exitCode: 3 });
+  });
+
+  it("tells in seconds that something takes connections and does not answer", async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const error = await open({ address: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` });
+    expect(error).toMatchObject({ code: "E_CLUSTER", exitCode: 3 });
+    expect(String(error)).toMatch(/no answer within 10 s/);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
   });
 
   it.each([

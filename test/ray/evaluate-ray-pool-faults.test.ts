@@ -34,12 +34,16 @@ describe("a pool whose processes are killed", () => {
     expect(head.processes("train.js")).toEqual([]);
   };
 
-  it("its driver: what ran is lost, ends with it, and is run again in a new pool", async () => {
+  it.each([
+    ["its driver", "bilevel_pool.driver"],
+    ["its supervisor", "JobSupervisor"],
+  ])("%s: what ran is lost, ends with it, and is run again in a new pool", async (_, process) => {
     const child = start({ slots: 2, trials: 6, seconds: 2 });
     await command.runs(2);
     const before = head.processes("train.js");
-    head.killProcesses("bilevel_pool.driver");
-    await expect.poll(() => head.processes("train.js").filter((pid) => before.includes(pid))).toEqual([]);
+    head.killProcesses(process);
+    const ofBefore = (): number[] => head.processes("train.js").filter((pid) => before.includes(pid));
+    await expect.poll(ofBefore, { timeout: 10_000 }).toEqual([]);
     await endsWhole(child);
     expect(command.outcomes("lost")).toHaveLength(2);
   });
@@ -58,13 +62,17 @@ describe("a pool whose processes are killed", () => {
   });
 
   it("a second node, under load: the pool had grown onto it, and goes on without it", async () => {
-    const child = start({ slots: 3, trials: 12, seconds: 4, numCpus: 2 });
+    const child = start({ slots: 3, trials: 16, seconds: 4, numCpus: 2 });
+    const told = (): unknown[] =>
+      command.facts.filter(({ type }) => type === "notice").flatMap(({ text }) => /^pool: .*/.exec(String(text)) ?? []);
     await command.runs(2); // what the head has room for
     const node = await head.addNode({ cpus: 2 });
+    await expect.poll(told, { timeout: 60_000 }).toContain("pool: 3 of 3 workers");
     await command.runs(3);
     await node.kill();
     await endsWhole(child);
     expect(command.outcomes("lost")).toHaveLength(1);
+    expect(told()).toEqual(["pool: 2 of 3 workers", "pool: 3 of 3 workers", "pool: 2 of 3 workers"]);
   });
 
   it("the head, which begins anew: what ran is lost, and the run goes on there", async () => {
@@ -78,9 +86,10 @@ describe("a pool whose processes are killed", () => {
   it("at random: each of 300 short trials ends once, and none is missing", async () => {
     const random = streamOf("faults of a pool");
     const child = start({ slots: 4, trials: 300, seconds: 0.02 });
+    const ended = exitOf(child);
     let [drivers, workers] = [0, 0];
     while (child.exitCode === null) {
-      await Promise.race([exitOf(child), sleep(1000 + integer(random, 3000))]);
+      await Promise.race([ended, sleep(1000 + integer(random, 3000))]);
       const [driver] = head.processes("bilevel_pool.driver");
       const alive = head.processes("ray::Worker.");
       if (drivers < 2 && driver !== undefined && command.noted("end").length > 100 * (drivers + 1)) {

@@ -26,7 +26,7 @@ export interface PoolHealth {
 /** There is no way to the pool just now; what runs there may still run. */
 export class ChannelError extends Error {}
 
-/** The way to a pool. Every call may throw `ChannelError`, and is safe to repeat. */
+/** The way to a pool. Every call may throw `ChannelError`, and is safe to repeat, on another way too. */
 export interface Channel {
   /**
    * Starts a trial, or joins it where the pool knows its key, whatever has become of it; gives its events from the
@@ -39,16 +39,24 @@ export interface Channel {
   forget(key: string): Promise<void>;
   /** Also tells the pool that its controller is there. */
   health(): Promise<PoolHealth>;
+  /** Nothing is asked any more. */
+  close(): Promise<void>;
 }
 
 /** For a call that is answered at once, and for the next sign of life in a stream: a pool gives one every 10 s. */
-const answerMs = 15_000;
-const silenceMs = 30_000;
+export const answerMs = 15_000;
+export const silenceMs = 30_000;
+/** For a first answer: a network without a way to the pool may swallow what is sent there. */
+const firstAnswerMs = 5000;
+
+/** Whether nothing follows an event. */
+export const isLast = (event: PoolEvent | undefined): boolean => event?.event === "ended" || event?.event === "lost";
 
 /** The way over HTTP, straight to the driver of the pool. */
 export class HttpChannel implements Channel {
   readonly #address: string;
   readonly #headers: Readonly<Record<string, string>>;
+  #hasAnswered = false;
 
   constructor(address: string, token: string) {
     this.#address = address.replace(/\/+$/, "");
@@ -87,7 +95,14 @@ export class HttpChannel implements Channel {
   }
 
   async health(): Promise<PoolHealth> {
-    return (await (await this.#call("GET", "/healthz")).json()) as PoolHealth;
+    const signal = AbortSignal.timeout(this.#hasAnswered ? answerMs : firstAnswerMs);
+    const health = (await (await this.#call("GET", "/healthz", signal)).json()) as PoolHealth;
+    this.#hasAnswered = true;
+    return health;
+  }
+
+  async close(): Promise<void> {
+    // each call has a connection that ends with it
   }
 
   async #call(method: string, path: string, signal = AbortSignal.timeout(answerMs), body?: string): Promise<Response> {

@@ -1,7 +1,7 @@
 import type { Outcome, Progress } from "../../../core/index.ts";
 import type { Harvest } from "../outcome.ts";
 import type { TrialSpec } from "../trial-spec.ts";
-import { ChannelError, type PoolEvent } from "./channel.ts";
+import { ChannelError, isLast, type PoolEvent } from "./channel.ts";
 import type { OpenPool, Pool } from "./pool.ts";
 
 /** A trial to be run in a pool. */
@@ -88,5 +88,3 @@ export async function follow(
 }
 
 const lost = (reason: string): Outcome => ({ status: "lost", reason, seconds: 0 });
-
-const isLast = (event: PoolEvent | undefined): boolean => event?.event === "ended" || event?.event === "lost";

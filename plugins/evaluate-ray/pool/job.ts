@@ -6,7 +6,9 @@ import type { Ground } from "../backend.ts";
 import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
 import { runnerText } from "../runner.ts";
+import { quoted } from "../shell.ts";
 import { taskContents } from "../task-package.ts";
+import { endWaiting } from "../waiting.ts";
 
 /** A pool's job, and what is needed to reach its driver. */
 export interface PoolJob {
@@ -52,14 +54,19 @@ export async function stateOf(
 }
 
 /** Ends the run's pool, wherever it stands; nothing of it stays on a cluster that answers. */
-export async function endPool({ client, run }: Ground): Promise<void> {
+export async function endPool(ground: Ground): Promise<void> {
+  const { client, run } = ground;
   const known = await knownPool(run.folder);
   if (known === undefined) return;
   const signal = AbortSignal.timeout(endMs);
   try {
-    await client.stopJob(known.id, { signal });
-    await client.waitForJob(known.id, { pollMs: 200, signal });
-    await deleteForGood(client, known.id, signal);
+    const { status } = await client.getJobInfo(known.id, { signal });
+    if (status === "PENDING") await endWaiting(ground, [known.id], signal);
+    else {
+      await client.stopJob(known.id, { signal });
+      await client.waitForJob(known.id, { pollMs: 200, signal });
+      await deleteForGood(client, known.id, signal);
+    }
   } catch (error) {
     if (!isUnknown(error)) return; // a later process may still find it
   }
@@ -97,7 +104,7 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
     {
       submissionId: id,
       ifExists: "accept",
-      entrypoint: entrypointOf(ground),
+      entrypoint: entrypointOf(ground, id),
       runtimeEnv: {
         ...runtimeEnv,
         py_modules: [...((modules ?? []) as string[]), pool],
@@ -116,7 +123,11 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
   return known;
 }
 
-function entrypointOf({ options, run }: Ground): string {
+/** How the names of packages begin that are messages to a pool: with the run, a dot, and the pool. */
+export const mailboxOf = ({ runKey }: Ground, id: string): string => `gcs://bilevel-mail-${runKey}.${id}.`;
+
+function entrypointOf(ground: Ground, id: string): string {
+  const { options, run } = ground;
   const needs = needsOf(options);
   const actor = {
     num_cpus: needs.CPU ?? 0,
@@ -128,6 +139,7 @@ function entrypointOf({ options, run }: Ground): string {
   const flags = {
     slots: run.config.levels[0]?.slots ?? 1,
     port: options.pool.port,
+    mailbox: mailboxOf(ground, id),
     "idle-seconds": options.pool.idleMinutes * 60,
     "stop-seconds": options.graceSeconds + cleanUpSeconds,
     actor: quoted(JSON.stringify(actor)),
@@ -161,9 +173,7 @@ async function whereItListens(
 const endedEarly = (job: JobInfo, log: string): string =>
   `the pool ended before it was ready (${job.status}): ${log.trim().split("\n").at(-1) ?? ""}`;
 
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-
-const modules = ["__init__", "crew", "driver", "fork_server", "server", "trials", "worker"];
+const modules = ["__init__", "crew", "driver", "fork_server", "mailbox", "server", "trials", "worker"];
 
 /**
  * The pool's modules, the runner of trials and the task in one Python package. The task lies within it and not beside it,

@@ -4,18 +4,25 @@ import type { Ground } from "../backend.ts";
 import { amountsText, describeCluster } from "../cluster.ts";
 import { needsOf } from "../gate.ts";
 import { HttpChannel, type Channel } from "./channel.ts";
-import { endPool, openPool, stateOf } from "./job.ts";
+import { DashboardChannel } from "./dashboard-channel.ts";
+import { endPool, mailboxOf, openPool, stateOf } from "./job.ts";
 
-/** A pool that answered. */
+/** A pool that answered, and the ways to it. */
 export interface OpenPool {
   /** Its job's submission id. */
   readonly id: string;
-  readonly channel: Channel;
+  /** The way on which it answered last: one of those below. */
+  channel: Channel;
+  /** Over HTTP to its driver. */
+  readonly straight: Channel;
+  readonly dashboard: Channel;
+  /** Where its driver should be reached. */
+  readonly address: string;
 }
 
 /** For how long a cluster that is away is waited for, and a pool whose job still runs but that does not answer. */
 const patienceMs = { cluster: 600_000, pool: 120_000 };
-const reachMs = 10_000;
+const reachMs = 30_000;
 const askAgainMs = 500;
 const healthEveryMs = 5000;
 /** Without a worker for so long, the demand is told. */
@@ -29,6 +36,8 @@ export class Pool {
   #timer: NodeJS.Timeout | undefined;
   /** Since when there has been no worker. */
   #emptySince: number | undefined;
+  /** The number of workers that was told last. */
+  #workers: number | undefined;
 
   constructor(ground: Ground) {
     this.#ground = ground;
@@ -76,17 +85,24 @@ export class Pool {
   /** Ends the pool's job. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    const pool = await this.#opened?.catch(() => undefined);
+    await pool?.dashboard.close(); // before the driver ends, which removes what else lies in its mailbox
     await endPool(this.#ground);
   }
 
   async #open(signal: AbortSignal): Promise<OpenPool> {
-    const { run, options } = this.#ground;
+    const { client, run, options } = this.#ground;
     for (const started = performance.now(), told = new Set(); ; told.add("away")) {
       try {
         const { id, token, host, port } = await openPool(this.#ground, signal);
         const address = options.pool.address ?? `http://${host}:${port}`;
-        const pool = { id, channel: new HttpChannel(address, token) };
-        await this.#reach(pool, address, signal);
+        const straight = new HttpChannel(address, token);
+        const mailbox = { client, job: id, token, prefix: mailboxOf(this.#ground, id) };
+        const pool = { id, address, straight, dashboard: new DashboardChannel(mailbox), channel: straight };
+        await this.#reach(pool, signal).catch(async (error: unknown) => {
+          await pool.dashboard.close();
+          throw error;
+        });
         this.#watch(pool);
         return pool;
       } catch (error) {
@@ -101,37 +117,51 @@ export class Pool {
 
   /**
    * Waits for the first answer of a pool that said where it listens.
-   * @throws E_CLUSTER where its port cannot be reached from here
+   * @throws E_CLUSTER where no way leads to it from here
    */
-  async #reach({ id, channel }: OpenPool, address: string, signal: AbortSignal): Promise<void> {
+  async #reach(pool: OpenPool, signal: AbortSignal): Promise<void> {
     for (const started = performance.now(); ; await sleep(askAgainMs, undefined, { signal })) {
-      const failure = await channel.health().then(
-        () => undefined,
-        (error: unknown) => messageOf(error),
-      );
+      const failure = await this.#findWay(pool, signal);
       if (failure === undefined) return;
-      if ((await stateOf(this.#ground.client, id, signal)) === "gone") {
+      if (failure === "gone") {
         const { InfrastructureError } = await import("ray-node-client");
-        throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${id}) ended at once: ${failure}`);
+        throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${pool.id}) ended at once`);
       }
       if (performance.now() - started > reachMs)
-        throw new BilevelError("E_CLUSTER", "the pool runs on the cluster, but its port cannot be reached from here", {
+        throw new BilevelError("E_CLUSTER", "the pool runs on the cluster, but does not answer", {
           path: "evaluator.pool",
-          received: `${address}: ${failure}`,
+          received: `${pool.address}: ${failure}`,
           hint: 'lead a port to it, pool: { port: 8100, address: "http://localhost:8100" }, or take mode: "jobs"',
         });
     }
   }
 
+  /** Takes the way on which the pool answers, the last one first; else gives back why it does not, or "gone". */
+  async #findWay(pool: OpenPool, signal?: AbortSignal): Promise<string | undefined> {
+    const [last, other] = [pool.channel, pool.channel === pool.straight ? pool.dashboard : pool.straight];
+    const failure = await failureOf(last);
+    if (failure === undefined) return undefined;
+    if ((await stateOf(this.#ground.client, pool.id, signal).catch(() => "unknown")) === "gone") return "gone";
+    if ((await failureOf(other)) !== undefined) return failure;
+    pool.channel = other;
+    if (other === pool.dashboard) {
+      const text = "the pool's port cannot be reached from here: trials go over the dashboard, and are slower to start";
+      this.#ground.tell("way", text, `${pool.address}: ${failure}`);
+    }
+    return undefined;
+  }
+
   /** Keeps the pool alive, and tells what the cluster has no room for. */
-  #watch({ channel }: OpenPool): void {
+  #watch(pool: OpenPool): void {
     clearInterval(this.#timer);
     this.#emptySince = performance.now();
-    this.#timer = setInterval(() => void this.#look(channel).catch(() => undefined), healthEveryMs).unref();
+    this.#timer = setInterval(() => void this.#look(pool.channel).catch(() => undefined), healthEveryMs).unref();
   }
 
   async #look(channel: Channel): Promise<void> {
-    const { workers, trials } = await channel.health();
+    const { workers, slots, trials } = await channel.health();
+    if (workers !== this.#workers) this.#ground.run.notice(`pool: ${workers} of ${slots} workers`);
+    this.#workers = workers;
     if (workers > 0 || trials === 0) this.#emptySince = undefined;
     else this.#emptySince ??= performance.now();
     if (this.#emptySince === undefined || performance.now() - this.#emptySince < tellAfterMs) return;
@@ -143,15 +173,19 @@ export class Pool {
 
   async #ask(pool: OpenPool): Promise<boolean> {
     for (const started = performance.now(); ; await sleep(askAgainMs)) {
-      const isThere = await pool.channel.health().then(
-        () => true,
-        () => false,
-      );
-      if (isThere) return false;
-      const state = await stateOf(this.#ground.client, pool.id).catch(() => "unknown");
-      if (state !== "gone" && performance.now() - started < patienceMs.pool) continue;
+      const failure = await this.#findWay(pool);
+      if (failure === undefined) return false;
+      if (failure !== "gone" && performance.now() - started < patienceMs.pool) continue;
       if ((await this.#opened?.catch(() => undefined)) === pool) this.#opened = undefined;
+      void pool.dashboard.close();
       return true;
     }
   }
 }
+
+/** Why a pool does not answer on this way; undefined if it does. */
+const failureOf = (channel: Channel): Promise<string | undefined> =>
+  channel.health().then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );

@@ -20,7 +20,7 @@ describe("a head that asks for a token", () => {
     },
   );
 
-  it("rj_4_3 tells a missing token from a wrong one", async () => {
+  it("rj_4_3 rj_4_4 tells a missing token from a wrong one", async () => {
     await using without = new JobSubmissionClient(head.address, { token: false });
     await expect(without.getVersion()).rejects.toBeInstanceOf(UnauthorizedError);
     await expect(without.getVersion()).rejects.toMatchObject({

@@ -75,7 +75,7 @@ export function contract(name: string, start: () => Promise<Server>): void {
       await expect(raw("POST", "/api/jobs/", {})).rejects.toMatchObject({ code: "BAD_REQUEST" });
     });
 
-    it("rj_1_4 lists every job", async () => {
+    it("rj_1_4 rj_5_7 lists every job", async () => {
       const ids = [await client.submitJob({ entrypoint: "true" }), await client.submitJob({ entrypoint: "true" })];
       const listed = (await client.listJobs()).map((job) => job.submissionId);
       expect(listed).toEqual(expect.arrayContaining(ids));
@@ -325,6 +325,12 @@ export function contract(name: string, start: () => Promise<Server>): void {
       for await (const text of client.tailJobLogs(id, { prefer: "stream" })) if (text.includes("ready\n")) break;
       await client.stopJob(id);
       expect((await client.waitForJob(id, { timeoutMs: 60_000 })).status).toBe("STOPPED");
+    });
+
+    it("rj_5_8 gives the entrypoint to a shell", async () => {
+      const job = await run({ entrypoint: `for n in 1 2; do echo "line $n it's" | cat; done; false || exit 4` });
+      expect(job.driverExitCode).toBe(4);
+      expect(await client.getJobLogs(job.submissionId ?? "")).toMatch(/^line 1 it's\nline 2 it's$/m);
     });
 
     it("rj_5_6 rj_2_10 says of what is not there that it cannot be reached", async () => {

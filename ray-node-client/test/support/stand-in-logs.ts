@@ -10,6 +10,8 @@ export class StandInLogs {
   framesPerTail = Infinity;
   /** Whether the State API answers; another Ray may have another one. */
   hasStateApi = true;
+  /** What takes requests and never answers them, as a half-open connection does. */
+  silent: readonly ("socket" | "stream" | "file")[] = [];
   readonly #jobs: StandInJobs;
 
   constructor(jobs: StandInJobs) {
@@ -30,7 +32,9 @@ export class StandInLogs {
     if (!this.hasStateApi) return send(response, 404, "404: Not Found");
     if (!query.get("node_id") || !job)
       return send(response, 500, "500 Internal Server Error\n\nServer got itself in trouble");
+    if (this.silent.includes("stream") && path.endsWith("/stream")) return;
     response.writeHead(200, { "content-type": "text/plain" });
+    if (this.silent.includes("file") && path.endsWith("/file")) return response.flushHeaders();
     if (path.endsWith("/file")) return void response.end(Buffer.concat(job.log));
     let sent = 0;
     const timer = setInterval(() => {
@@ -45,6 +49,7 @@ export class StandInLogs {
   tail(id: string, request: IncomingMessage, socket: Socket): void {
     const job = this.#jobs.find(id);
     if (!job) return void socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    if (this.silent.includes("socket")) return;
     const key = createHash("sha1")
       .update(`${request.headers["sec-websocket-key"] ?? ""}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest("base64");

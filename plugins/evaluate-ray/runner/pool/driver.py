@@ -1,8 +1,9 @@
 """
 A pool of workers on a Ray cluster: the driver of one long-lived job.
 
-Serves trials over HTTP (server.py), prints one line that says where, and ends when it is told to (SIGTERM) or when
-its controller has not been heard of for a while. What it holds of the cluster goes with it.
+Serves trials over HTTP (server.py) and through the dashboard (mailbox.py), prints one line that says where, and ends
+when it is told to (SIGTERM) or when its controller has not been heard of for a while. What it holds of the cluster goes
+with it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import ray
 
 from .crew import Crew
+from .mailbox import Mailbox
 from .server import Server
 from .trials import Trials
 
@@ -28,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--slots", type=int, required=True, help="the most workers at a time")
     parser.add_argument("--actor", type=json.loads, default={}, help="Ray's options for a worker, as JSON")
     parser.add_argument("--port", type=int, default=0, help="0: one that is free")
+    parser.add_argument("--mailbox", required=True, help="how the names of packages begin that are messages")
     parser.add_argument("--idle-seconds", type=float, required=True, help="ends itself after so long without a call")
     parser.add_argument("--stop-seconds", type=float, required=True, help="what a trial has to end when it is told to")
     return parser.parse_args()
@@ -40,7 +43,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     trials = Trials()
     crew = Crew(trials, arguments.slots, arguments.actor, arguments.stop_seconds)
     server = Server(trials, crew, os.environ["BILEVEL_POOL_TOKEN_SHA256"])
+    mailbox = Mailbox(arguments.mailbox, trials, server)
+    await mailbox.open()
     crew.start()
+    reading = asyncio.create_task(mailbox.serve())
     host = ray.util.get_node_ip_address()
     # the loopback address is where forwarded ports arrive
     port = await server.start(sorted({host, "127.0.0.1"}), arguments.port)
@@ -55,7 +61,8 @@ async def serve(arguments: argparse.Namespace) -> None:
         await asyncio.wait_for(trials.stop_all(), EXIT_SECONDS)
     except asyncio.TimeoutError:
         pass
-    await server.stop()
+    reading.cancel()
+    await asyncio.gather(server.stop(), mailbox.close())
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Server:
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not self._is_allowed(request):
+            if not self.allows(request.headers.get("Authorization", "").removeprefix("Bearer ")):
                 return web.Response(status=401, text="this pool has another token")
             self.last_call = time.monotonic()
             return await handler(request)
@@ -56,8 +56,7 @@ class Server:
     async def stop(self) -> None:
         await self._runner.cleanup()
 
-    def _is_allowed(self, request: web.Request) -> bool:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    def allows(self, token: str) -> bool:
         return hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self._token_hash)
 
     async def _trial(self, request: web.Request) -> web.StreamResponse:
@@ -79,14 +78,16 @@ class Server:
         return web.Response(status=204)
 
     async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response(await self.health())
+
+    async def health(self) -> dict:
+        """What the pool says of itself."""
         crew, trials = self._crew, self._trials
         total, available = await asyncio.to_thread(lambda: (ray.cluster_resources(), ray.available_resources()))
-        return web.json_response(
-            {
-                "slots": len(crew.slots),
-                "workers": crew.count("free", "busy"),
-                "free": crew.count("free"),
-                "trials": trials.count(),
-                "resources": {"total": total, "available": available},
-            }
-        )
+        return {
+            "slots": len(crew.slots),
+            "workers": crew.count("free", "busy"),
+            "free": crew.count("free"),
+            "trials": trials.count(),
+            "resources": {"total": total, "available": available},
+        }
