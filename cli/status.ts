@@ -49,13 +49,9 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
     const slots = views[0]?.pending.length ?? 1;
     for (const line of blockOf({ name: basename(folder), views, slots, ended: state })) say(line);
     if (views[0] && views[0].trials.length > 0)
-<<<<<<< HEAD
-      for (const line of summaryLines(views, state, { folder, facts }).slice(1)) say(line);
-=======
       for (const line of changes
         ? simplifiedLines(views[0] as View<TaskChange>, changes)
         : summaryLines(views, state, { folder, facts }).slice(1))
-        console.log(line);
->>>>>>> wtdemo
+        say(line);
   },
 };
