@@ -2,13 +2,14 @@ import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { describe, isObject } from "../core/index.ts";
 import { loadConfig } from "./config-file.ts";
+import { withPresentValues } from "./present-values.ts";
 import type { CommonArguments } from "./run.ts";
 
 export const configVerb: CommandModule<object, CommonArguments> = {
   command: "config",
   describe: "the resolved config, and where each value came from",
   async handler({ cwd, config: named, json }) {
-    const { config, origins, file } = await loadConfig(resolve(cwd), named);
+    const { config, origins, file } = withPresentValues(await loadConfig(resolve(cwd), named));
     const described = describe(config);
     if (json) return console.log(JSON.stringify({ file, config: described, origins }, null, 2));
     console.log(`# ${file}`);

@@ -10,6 +10,7 @@ import { simplifyReport } from "../plugins/simplify/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
 import { configOf, configText, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
+import { withPresentValues } from "./present-values.ts";
 import { newRun, runWithConfig } from "./runs.ts";
 
 export interface CommonArguments {
@@ -80,7 +81,7 @@ export const runVerb: CommandModule<object, RunArguments> = {
       .options(runOptions) as never,
   async handler(args) {
     if (args.command !== undefined) return goByLine({ ...args, command: args.command });
-    const resolved = await loadConfig(resolve(args.cwd), args.config, args.preset);
+    const resolved = withPresentValues(await loadConfig(resolve(args.cwd), args.config, args.preset));
     answerFrom(resolved, args);
     await go(resolved, newRun(resolved.home, args.name ?? resolved.config.name), args);
   },
@@ -100,7 +101,7 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   if (args.yes) for (const line of args.json ? [] : foundLines(found)) console.log(line);
   else if (!(await isWanted(foundLines(found)))) return;
   if (args.save) writeFileSync(config, configText(found));
-  const resolved = args.save ? await loadConfig(folder, config) : configOf(found, folder);
+  const resolved = args.save ? withPresentValues(await loadConfig(folder, config)) : configOf(found, folder);
   const run = newRun(folder, args.name);
   if (!args.save) keepLine(run, found);
   await go(resolved, run, args);

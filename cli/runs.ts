@@ -4,6 +4,7 @@ import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/inde
 import { loadConfig } from "./config-file.ts";
 import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
+import { withPresentValues } from "./present-values.ts";
 import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 
@@ -77,7 +78,7 @@ export async function runWithConfig({
   if (here !== undefined && own) return { resolved: own, folder: here };
   const resolved = await load();
   const folder = findRun(resolved.home, run ?? resolved.config.name);
-  return { resolved: (await ownConfig(folder, resolved.home, load)) ?? resolved, folder };
+  return { resolved: (await ownConfig(folder, resolved.home, load)) ?? asStarted(resolved, folder), folder };
 }
 
 /** The config of a run that has one of its own: of a line, of the demo, of a simplification. */
@@ -89,7 +90,13 @@ async function ownConfig(
   const small = simplificationOf(run);
   if (!small) return configOfRun(run, home) ?? configOfDemo(run, home);
   const of = join(runsFolder(home), small.of);
-  return simplified((await ownConfig(of, home, load)) ?? (await load()), small);
+  return simplified((await ownConfig(of, home, load)) ?? asStarted(await load(), of), small);
+}
+
+/** The config's file as it is now, from the baseline that the run started with. */
+function asStarted(resolved: ResolvedConfig, run: string): ResolvedConfig {
+  const begun = readJournal(journalFile(run)).facts[0]?.config as { space?: Space } | undefined;
+  return withPresentValues(resolved, begun?.space);
 }
 
 /** What a journal tells, read without its lock; the config is not needed. */

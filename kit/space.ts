@@ -29,7 +29,7 @@ export function isActive(space: Space, name: string, values: Values): boolean {
   );
 }
 
-/** The baseline: each active parameter's default, or the middle of its domain where it names none. */
+/** The baseline: each active parameter's default, or the middle of its domain where it names none (a command's run names those of the program's file). */
 export const defaults = (space: Space): Values => complete(space, {}, {});
 
 /** `base` with `change` on top: without what is inactive, with defaults for what became active, in the space's order. */

@@ -305,3 +305,41 @@ describe("resume with a larger budget", () => {
     expect(stderr).toContain(`E_USAGE  bilevel resume ${option}`);
   });
 });
+
+describe("the baseline is the program as it stands", () => {
+  const started = (space: string, constant = "0.5") => {
+    const folder = project();
+    writeFileSync(
+      join(folder, "task", "train.js"),
+      `const X = ${constant};\nconst Y = 7;\nconsole.log("loss: " + (X + Y));\n`,
+    );
+    const config = join(folder, "bilevel.config.ts");
+    writeFileSync(config, readFileSync(config, "utf8").replace(/space: .*\n/, `space: { parameters: ${space} },\n`));
+    return folder;
+  };
+
+  it("where the space names no default, the values are the file's", () => {
+    const folder = started(
+      '{ X: { type: "float", min: 0, max: 60 }, Y: { type: "int", min: 0, max: 60, default: 9 } }',
+    );
+    expect(bilevel(folder, "config").stdout).toMatch(/^space\.parameters\.X\.default = 0\.5 +# train\.js$/m);
+    expect(bilevel(folder, "run").stdout).toMatch(/^trial 0 +9\.5000/m);
+  });
+
+  it("and stay those that the run began with, whatever the file says later", () => {
+    const folder = started('{ X: { type: "float", min: 0, max: 60 } }');
+    expect(bilevel(folder, "run").stdout).toMatch(/^trial 0 +7\.5000/m);
+    writeFileSync(join(folder, "task", "train.js"), "const X = 20;\n");
+    expect(bilevel(folder, "resume", "--trials", "+2").stdout).toContain("end: the budget of 10 trials is used up");
+    expect(bilevel(folder, "replay").stdout).toContain("no difference");
+  });
+
+  it("a value outside its range is an error that names both", () => {
+    const folder = started('{ X: { type: "float", min: 1, max: 60 } }');
+    const { status, stderr } = bilevel(folder, "run");
+    expect(status).toBe(2);
+    expect(stderr).toContain("E_SPACE_INVALID");
+    expect(stderr).toContain("X = 0.5 in train.js");
+    expect(stderr).toContain("widen the range");
+  });
+});
