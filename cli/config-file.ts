@@ -179,7 +179,7 @@ function ownUrl(specifier: string): string | undefined {
   const ending = extname(import.meta.url);
   const [name, place, ...rest] = specifier.split("/");
   // in a clone the client of Ray is not compiled
-  if (specifier === "ray-node-client" && ending === ".ts")
+  if (specifier === "#ray-node-client" && ending === ".ts")
     return new URL("../ray-node-client/src/index.ts", import.meta.url).href;
   if (name !== "bilevel") return undefined;
   const file =

@@ -111,7 +111,7 @@ export class Pool {
       );
       if (failure === undefined) return;
       if ((await stateOf(this.#ground.client, id, signal)) === "gone") {
-        const { InfrastructureError } = await import("ray-node-client");
+        const { InfrastructureError } = await import("#ray-node-client");
         throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${id}) ended at once: ${failure}`);
       }
       if (performance.now() - started > reachMs)
