@@ -6,6 +6,7 @@ import { BilevelError, resolveConfig } from "../core/index.ts";
 import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
 import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
 import bilevel from "../presets/bilevel.ts";
+import { schemaPath } from "./own-folder.ts";
 
 /** A run without a config, as one line of options. */
 export interface Line {
@@ -162,7 +163,29 @@ ${parameters.join("\n")}
 `;
 }
 
-/** A value as TypeScript, on one line. */
+/** The same in YAML, which an editor completes by the schema that its first line names. */
+export function configYaml({ command, file, seed, objective, space, trials }: Found): string {
+  const parameters = Object.entries(space.parameters).map(([name, one]) => `    ${name}: ${literal(one)}`);
+  return `# yaml-language-server: $schema=${schemaPath}
+# The ranges are assumed from the values in ${file}: make them yours.
+extends: bilevel # an inner loop, two outer ones, three mechanisms
+task:
+  folder: .
+  command: ${literal(command)}
+  values: { via: constants, file: ${literal(file)} }
+  ${seed === undefined ? "# seed: { constant: SEED } # where a trial's seed goes; none where the program has no noise" : `seed: { constant: ${literal(seed)} }`}
+  # protected: [prepare.py] # files that a trial must leave unchanged
+  # link: [data] # large files: linked into the trials instead of copied
+objective: ${literal(objective)}
+space:
+  parameters:
+${parameters.join("\n")}
+evaluator: { use: "bilevel#evaluateProcess" }
+budget: { trials: ${trials} }
+`;
+}
+
+/** A value as TypeScript and as YAML, on one line. */
 function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

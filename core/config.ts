@@ -4,7 +4,7 @@ import { explainSchemaError, nearest, show } from "../kit/explain.ts";
 import { isObject } from "../kit/json.ts";
 import { spaceProblem } from "../kit/space-check.ts";
 import type { Config, Level, Plugin } from "./contract.ts";
-import { BilevelError, type ErrorCode } from "./errors.ts";
+import { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
 import { digest } from "./journal.ts";
 import configSchema from "../schema.json" with { type: "json" };
 
@@ -34,7 +34,9 @@ export function resolveConfig(
   const usual = given.llm ? (inner?.defaults?.withModel ?? inner?.defaults?.proposer) : inner?.defaults?.proposer;
   const { proposer = usual, selector = inner?.defaults?.selector } = given;
   const config: Config = { ...given, proposer, selector, objective };
-  for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
+  const plugins = pluginsOf(config);
+  for (const [path, plugin] of plugins) checkPlugin(plugin, name, path);
+  checkNames(plugins, name);
   checkLevels(config.levels, name);
   const problem = config.space && spaceProblem(config.space);
   if (problem)
@@ -42,11 +44,11 @@ export function resolveConfig(
   return { config, file, home: dirname(file), origins };
 }
 
-const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true });
+const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, strictTypes: false });
 const compiled = new WeakMap<object, ValidateFunction>();
 
 function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode): void {
-  const check = compiled.get(schema) ?? ajv.compile(schema);
+  const check = compiled.get(schema) ?? compile(schema, `${file} › ${path}`);
   compiled.set(schema, check);
   if (check(value)) return;
   const error = check.errors?.find(({ keyword }) => keyword === "anyOf") ?? check.errors?.[0];
@@ -56,6 +58,18 @@ function validate(value: unknown, schema: object, file: string, path: string, co
     ...told,
     path: `${file} › ${`${path}${at}`.replace(/^\./, "") || "config"}`,
   });
+}
+
+function compile(schema: object, path: string): ValidateFunction {
+  try {
+    return ajv.compile(schema);
+  } catch (error) {
+    const hint = "that is the plugin's own fault: tell its author";
+    throw new BilevelError("E_PLUGIN_INVALID", `the schema of its options is none: ${messageOf(error)}`, {
+      path,
+      hint,
+    });
+  }
 }
 
 /** Every plugin of a config with its path. */
@@ -96,6 +110,21 @@ function checkPlugin(plugin: unknown, file: string, path: string): void {
     });
   if (plugin.schema && plugin.options !== undefined)
     validate(plugin.options, plugin.schema, file, path, "E_OPTIONS_INVALID");
+}
+
+/** A plugin's state and costs go by its name; only the lists of two levels may share one. */
+function checkNames(plugins: readonly [string, Plugin][], file: string): void {
+  const taken: { path: string; name: string; list: string }[] = [];
+  for (const [path, { name }] of plugins) {
+    const list = /^levels\[\d+\](\.plugins)?/.exec(path)?.[0] ?? "";
+    const other = taken.find((one) => one.name === name && (one.list === list || !one.list || !list));
+    if (other)
+      throw new BilevelError("E_CONFIG_INVALID", `there is a plugin named ${name} already, at ${other.path}`, {
+        path: `${file} › ${path}`,
+        hint: "leave one out, or ask its author for a name of its own",
+      });
+    taken.push({ path, name, list });
+  }
 }
 
 function checkLevels(levels: readonly Level[], file: string): void {

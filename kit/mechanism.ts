@@ -34,6 +34,8 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
   definition: Mechanism<S, O, C>,
 ): (options?: Partial<O>) => Plugin {
   const { name, source, brief, propose, refine, prune, select } = definition;
+  for (const method of ["init", "reflect"] as const)
+    if (typeof definition[method] !== "function") throw new TypeError(`mechanism ${name} has no ${method}()`);
   const schema = { additionalProperties: false, ...(definition.options ?? { type: "object" }) };
   return (given = {}) => {
     const options = { ...given } as O;
