@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -149,17 +150,20 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
     const [line = ""] = messageOf(error).split("\n");
     const lacking = /Cannot find package '([^']+)'/.exec(line)?.[1];
     const isSyntax = error instanceof SyntaxError;
-    const place = isSyntax ? (/^file:\/\/\S+:\d+$/m.exec(error.stack ?? "")?.[0] ?? url) : url;
+    const file = decodeURI(url.replace("file://", ""));
+    const place = isSyntax
+      ? (/^.*:\d+$/m.exec(spawnSync(process.execPath, ["--check", file], { encoding: "utf8" }).stderr)?.[0] ?? file)
+      : file;
     const isModuleTwice = /module is not defined|exports is not defined|require is not defined/.test(line);
     throw new BilevelError("E_PLUGIN_INVALID", `${specifier} cannot be loaded: ${line}`, {
       path,
-      received: place.startsWith("file:") ? decodeURI(place.slice("file://".length)) : place,
+      received: place.replace("file://", ""),
       hint: lacking
         ? `it needs ${lacking}, which is not installed: npm install ${lacking}`
         : isModuleTwice
           ? "it is CommonJS in a package of ES modules: use import and export, or name the file .cjs"
           : isSyntax
-            ? "mend the file: node --check shows the place"
+            ? "mend the file"
             : `what it does when it is loaded fails: run it with node to see the whole error`,
       cause: error,
     });

@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import { Ajv, type ValidateFunction } from "ajv";
 import { explainSchemaError, nearest, show } from "../kit/explain.ts";
 import { isObject } from "../kit/json.ts";
+import { pluginsProblem } from "../kit/plugin-check.ts";
 import { spaceProblem } from "../kit/space-check.ts";
 import type { Config, Level, Plugin } from "./contract.ts";
 import { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
@@ -36,8 +37,9 @@ export function resolveConfig(
   const config: Config = { ...given, proposer, selector, objective };
   const plugins = pluginsOf(config);
   for (const [path, plugin] of plugins) checkPlugin(plugin, name, path);
-  checkNames(plugins, name);
   checkLevels(config.levels, name);
+  const unfit = pluginsProblem(plugins);
+  if (unfit) throw new BilevelError("E_PLUGIN_INVALID", unfit.message, { ...unfit, path: `${name} › ${unfit.at}` });
   const problem = config.space && spaceProblem(config.space);
   if (problem)
     throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
@@ -110,21 +112,6 @@ function checkPlugin(plugin: unknown, file: string, path: string): void {
     });
   if (plugin.schema && plugin.options !== undefined)
     validate(plugin.options, plugin.schema, file, path, "E_OPTIONS_INVALID");
-}
-
-/** A plugin's state and costs go by its name; only the lists of two levels may share one. */
-function checkNames(plugins: readonly [string, Plugin][], file: string): void {
-  const taken: { path: string; name: string; list: string }[] = [];
-  for (const [path, { name }] of plugins) {
-    const list = /^levels\[\d+\](\.plugins)?/.exec(path)?.[0] ?? "";
-    const other = taken.find((one) => one.name === name && (one.list === list || !one.list || !list));
-    if (other)
-      throw new BilevelError("E_CONFIG_INVALID", `there is a plugin named ${name} already, at ${other.path}`, {
-        path: `${file} › ${path}`,
-        hint: "leave one out, or ask its author for a name of its own",
-      });
-    taken.push({ path, name, list });
-  }
 }
 
 function checkLevels(levels: readonly Level[], file: string): void {
