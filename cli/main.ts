@@ -2,12 +2,13 @@ import yargs from "yargs";
 import { BilevelError, messageOf, nearest } from "../core/index.ts";
 import { configVerb } from "./config.ts";
 import { mechanismVerb } from "./mechanism.ts";
+import { pluginsVerb } from "./plugins.ts";
 import { replayVerb } from "./replay.ts";
 import { resumeVerb, runVerb } from "./run.ts";
 import { showVerb } from "./show.ts";
 import { statusVerb } from "./status.ts";
 
-const verbs = ["run", "resume", "status", "show", "replay", "mechanism", "config"];
+const verbs = ["run", "resume", "status", "show", "replay", "mechanism", "plugins", "config"];
 
 /** Runs the command with these arguments and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .command(showVerb)
     .command(replayVerb)
     .command(mechanismVerb)
+    .command(pluginsVerb)
     .command(configVerb)
     .demandCommand(1, "a verb is needed")
     .strict()

@@ -62,7 +62,7 @@ export class Pool {
           reports = reports
             .then(() => take(message))
             .catch((error: unknown) => {
-              reject(error as Error); // a plugin that watches trials failed: that ends the run
+              reject(error instanceof Error ? error : new Error(String(error))); // a plugin that watches trials failed: that ends the run
               cancel();
             });
         else if (message.type === "answer")
