@@ -33,7 +33,7 @@ export interface Found {
 }
 
 const source = /\.(pyw?|[mc]?[tj]s)$/;
-const seedName = /^(RANDOM_|MANUAL_|GLOBAL_)?SEED$/i;
+const seedName = /^((RANDOM_|MANUAL_|GLOBAL_)?SEED|RANDOM_STATE)$/i;
 
 /** Looks into the folder for what the line leaves open. @throws E_USAGE, E_TASK_INVALID */
 export function lookInto(folder: string, { command, metric, minimize, maximize, params, trials }: Line): Found {
@@ -62,13 +62,12 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
     .filter((name) => name !== "");
   const { parameters } = discoverSpace(text, language, wanted);
   const missing = wanted?.find((name) => !parameters[name]);
-  const named = constants
-    .filter(({ name, value }) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(name))
-    .map(({ name }) => name);
+  const numbers = constants.filter(({ value }) => typeof value === "number").map(({ name }) => name);
+  const named = numbers.filter((name) => /^[A-Z][A-Z0-9_]*$/.test(name));
   if (missing !== undefined)
     throw new BilevelError("E_USAGE", `${missing} is no constant that a range can be assumed for`, {
       path: `--params, in ${file}`,
-      allowed: named.join(", ") || "a number at the top level of the file",
+      allowed: numbers.join(", ") || "a number at the top level of the file",
     });
   const chosen = Object.entries(parameters).filter(
     ([name, parameter]) => name !== seed && (wanted || isAssumed(parameter)),
@@ -78,6 +77,7 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
       path: "--command",
       allowed: "numbers in UPPER_CASE constants at the top level of the file, or those that --params names",
       received: named.join(", ") || "no such constant",
+      ...(numbers.length > 0 ? { hint: `--params ${numbers.join(",")}` } : {}),
     });
   return {
     command: words,

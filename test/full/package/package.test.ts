@@ -122,3 +122,57 @@ defineConfig({ objective: { metric: "loss", direction: "down" } });
     expect([status, stdout]).toEqual([0, ""]);
   });
 });
+
+describe("a folder with nothing but a program and a config, the command installed elsewhere", () => {
+  const files = {
+    "objective.ts": `import { mean } from "bilevel/kit";
+export default ({ RATE }: { RATE: number }): number => mean([RATE, 1]);`,
+    "mine.ts": `import type { Plugin } from "bilevel";
+import { mechanism } from "bilevel/kit";
+export default mechanism({ name: "mine", init: () => 0, reflect: (n) => n + 1, refine: () => undefined }) as () => Plugin;`,
+  };
+  const space = { parameters: { RATE: { type: "float", min: 0.001, max: 1 } } };
+  const objective = { metric: "loss", direction: "minimize", noise: "none" };
+  const folderWith = (config: string, text: string): string => {
+    const folder = emptyFolder();
+    for (const [name, source] of Object.entries({ ...files, [config]: text }))
+      writeFileSync(join(folder, name), source);
+    return folder;
+  };
+
+  it("runs: bilevel in the config, in a mechanism and in an objective is the running command's package", () => {
+    const config = `import { defineConfig, evaluateFunction, innerLoop } from "bilevel";
+import tabu from "bilevel/mechanisms/tabu";
+import mine from "./mine.ts";
+export default defineConfig({
+  objective: ${JSON.stringify(objective)} as const,
+  space: ${JSON.stringify(space)} as const,
+  evaluator: evaluateFunction({ module: "./objective.ts" }),
+  levels: [innerLoop()],
+  plugins: [tabu(), mine()],
+  budget: { trials: 3 },
+});`;
+    const { status, stdout, stderr } = packed(folderWith("bilevel.config.ts", config), ["run", "--quiet"]);
+    expect([status, stderr]).toEqual([0, expect.not.stringContaining("rror")]);
+    expect(stdout).toContain("end: the budget of 3 trials is used up");
+  });
+
+  it("runs from YAML, whose schema lies where its first line says", () => {
+    const config = {
+      extends: "bilevel",
+      objective,
+      space,
+      evaluator: { use: "bilevel#evaluateFunction", options: { module: "./objective.ts" } },
+      plugins: [{ use: "./mine.ts" }, { use: "bilevel/mechanisms/tabu", options: { tenure: 3 } }],
+      budget: { trials: 3 },
+    };
+    const first = "# yaml-language-server: $schema=./.bilevel/schema.json";
+    const folder = folderWith("bilevel.config.yaml", `${first}\n${JSON.stringify(config)}`);
+    const { status, stderr } = packed(folder, ["run", "--quiet"]);
+    expect([status, stderr]).toEqual([0, expect.not.stringContaining("rror")]);
+    const shipped = JSON.parse(
+      readFileSync(join(inject("global"), "lib/node_modules/bilevel/schema.json"), "utf8"),
+    ) as unknown;
+    expect(JSON.parse(readFileSync(join(folder, ".bilevel/schema.json"), "utf8"))).toEqual(shipped);
+  });
+});
