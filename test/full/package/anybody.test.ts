@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { learningPython } from "../../support/learn.ts";
+import { exampleOfScikitLearn, learningPython } from "../../support/learn.ts";
 import { packed, type Said } from "../../support/packed.ts";
 import { emptyFolder } from "../../support/run.ts";
 
@@ -127,9 +127,17 @@ describe("one line on somebody's program", () => {
 describe("one line on somebody's program in Python", () => {
   let python = "";
   beforeAll(() => {
-    const found = learningPython();
-    if (found === undefined) throw new Error("Python with scikit-learn could not be installed: see above");
-    python = found;
+    python = learningPython();
+  });
+
+  it("from scikit-learn's own examples: the metric by its words, of two the last; pictures in the way of nobody", () => {
+    const name = "plot_lasso_and_elasticnet.py";
+    const folder = folderWith({ [name]: exampleOfScikitLearn(`linear_model/${name}`) });
+    const line = ["run", "--command", `${python} ${name}`, "--metric", "r^2 on test data", "--maximize", "--yes"];
+    const said = packed(folder, [...line, "--params", "alpha", "--trials", "4"]);
+    ends(said, 4);
+    expect(said.stdout).toMatch(/alpha +0\.1 +0 to 1/);
+    expect(measured(folder).length).toBeGreaterThan(4);
   });
 
   it("with scikit-learn: names of its own, its seed found, the metric by its words", () => {
