@@ -13,7 +13,7 @@ module.exports = {
         pathNot: [
           "^core/",
           "^schema\\.json$",
-          "^kit/(comparable|random|space|space-check|json|explain|text)\\.ts$",
+          "^kit/(comparable|random|space|space-check|answer-check|plugin-check|json|explain|text)\\.ts$",
           "node_modules/(tapable|ajv)/",
         ],
         dependencyTypesNot: ["core"],

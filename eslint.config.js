@@ -10,6 +10,7 @@ export default tseslint.config(
       "**/*.as.ts",
       "**/*.cjs",
       "cli/bilevel.js",
+      "examples/community-*/*.js",
       "eslint.config.js",
     ],
   },

@@ -8,7 +8,7 @@ const alias = [
   { find: /^bilevel\/kit$/, replacement: at("./kit/index.ts") },
   { find: /^bilevel\/mechanisms\/(.*)$/, replacement: at("./plugins/mechanisms/$1.ts") },
   { find: /^bilevel\/presets\/(.*)$/, replacement: at("./presets/$1.ts") },
-  { find: /^ray-node-client$/, replacement: at("./ray-node-client/src/index.ts") },
+  { find: /^#?ray-node-client$/, replacement: at("./ray-node-client/src/index.ts") },
 ];
 
 const shared = { resolve: { alias } };
@@ -26,7 +26,16 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { ...shared, test: { name: "full", include: ["test/full/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        ...shared,
+        test: {
+          name: "full",
+          include: ["test/full/**/*.test.ts"],
+          globalSetup: ["test/support/pack.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+        },
+      },
       {
         ...shared,
         test: {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read, so that an old one gets an answer instead of a syntax error.
+import { existsSync } from "node:fs";
 var needed = [22, 18];
 var running = process.versions.node.split(".").map(Number);
 if (running[0] < needed[0] || (running[0] === needed[0] && running[1] < needed[1])) {
@@ -9,7 +10,7 @@ if (running[0] < needed[0] || (running[0] === needed[0] && running[1] < needed[1
   ); // prettier-ignore
   process.exit(3);
 }
-var isBuilt = /[\\/]dist[\\/]/.test(import.meta.url);
+var isBuilt = !existsSync(new URL("./main.ts", import.meta.url));
 import(isBuilt ? "./main.js" : "./main.ts").then(function (main) {
   return main.main(process.argv.slice(2));
 });

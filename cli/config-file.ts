@@ -1,9 +1,11 @@
-import { createRequire, registerHooks } from "node:module";
-import { basename, dirname, extname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { cosmiconfig } from "cosmiconfig";
 import type { ResolvedConfig } from "../core/index.ts";
 import { BilevelError, isObject, messageOf, resolveConfig, show } from "../core/index.ts";
+import { provideOwnPackage } from "../plugins/own-package/index.ts";
+import { importNamed, loadPlugins } from "./named-plugins.ts";
+import { keepSchema } from "./own-folder.ts";
 
 const places = ["ts", "mts", "js", "mjs", "json", "yaml", "yml"].map((ending) => `bilevel.config.${ending}`);
 
@@ -42,6 +44,7 @@ export async function loadConfig(folder: string, named?: string, preset?: string
     });
   const file = found.filepath;
   const [name, home] = [basename(file), dirname(file)];
+  keepSchema(file, home);
   const exported = typeof found.config === "function" ? await (found.config as () => unknown)() : found.config;
   if (!isObject(exported))
     throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", {
@@ -51,7 +54,7 @@ export async function loadConfig(folder: string, named?: string, preset?: string
     });
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);
-  const whole = await loadPlugins(layered, home);
+  const whole = await loadPlugins(layered, name, home);
   return resolveConfig(preset === undefined ? whole : await withPreset(whole, preset, home, origins), file, origins);
 }
 
@@ -131,87 +134,3 @@ function merge(
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   isObject(value) && value.contract !== 1 && value.use === undefined;
-
-/** Puts plugins in the place of `{ use, options }`, as JSON and YAML name them. `package#name` is a named export. */
-async function loadPlugins(config: Record<string, unknown>, home: string): Promise<Record<string, unknown>> {
-  const load = async (value: unknown, path: string): Promise<unknown> => {
-    if (Array.isArray(value)) return Promise.all(value.map((item, index) => load(item, `${path}[${index}]`)));
-    if (!isObject(value) || typeof value.use !== "string") return value;
-    const factory = await importNamed(value.use, home, path);
-    const options = isObject(value.options)
-      ? {
-          ...value.options,
-          ...(value.options.plugins ? { plugins: await load(value.options.plugins, `${path}.plugins`) } : {}),
-        }
-      : value.options;
-    if (typeof factory === "function") return (factory as (options: unknown) => unknown)(options);
-    throw new BilevelError("E_PLUGIN_INVALID", `${value.use} does not export a plugin`, {
-      path,
-      received: show(factory),
-      allowed: "a function that returns a plugin",
-    });
-  };
-  const loaded = { ...config };
-  for (const key of ["llm", "evaluator", "proposer", "selector", "levels", "plugins"])
-    if (key in loaded) loaded[key] = await load(loaded[key], key);
-  return loaded;
-}
-
-async function importNamed(target: string, home: string, path: string): Promise<unknown> {
-  const [specifier = "", exported = "default"] = target.split("#");
-  const from = resolve(home, "package.json");
-  try {
-    const url = specifier.startsWith(".")
-      ? pathToFileURL(resolve(home, specifier)).href
-      : (ownUrl(specifier) ?? pathToFileURL(createRequire(from).resolve(specifier)).href);
-    return ((await import(url)) as Record<string, unknown>)[exported];
-  } catch (error) {
-    throw new BilevelError("E_PLUGIN_MISSING", `${specifier} cannot be loaded: ${messageOf(error).split("\n")[0]}`, {
-      path,
-      hint: specifier.startsWith(".") ? "the path is relative to the config file" : `npm install ${specifier}`,
-      cause: error,
-    });
-  }
-}
-
-/** Where a public name of this very package lies, as it runs now: sources or compiled files. */
-function ownUrl(specifier: string): string | undefined {
-  const ending = extname(import.meta.url);
-  const [name, place, ...rest] = specifier.split("/");
-  // in a clone the client of Ray is not compiled
-  if (specifier === "ray-node-client" && ending === ".ts")
-    return new URL("../ray-node-client/src/index.ts", import.meta.url).href;
-  if (name !== "bilevel") return undefined;
-  const file =
-    place === undefined
-      ? "index"
-      : place === "kit"
-        ? "kit/index"
-        : place === "testing"
-          ? "kit/testing/index"
-          : place === "mechanisms"
-            ? `plugins/mechanisms/${rest.join("/")}`
-            : `${place}/${rest.join("/")}`;
-  return new URL(`../${file}${ending}`, import.meta.url).href;
-}
-
-let provided = false;
-
-/** Lets a config import "bilevel" where it is not installed: it gets the package that runs. */
-function provideOwnPackage(): void {
-  if (provided) return;
-  provided = true;
-  registerHooks({
-    resolve(specifier, context, next) {
-      const own = ownUrl(specifier);
-      try {
-        const found = next(specifier, context);
-        // a .ts file of a folder whose package.json says "commonjs" is a module all the same: it imports bilevel
-        return found.format === "commonjs-typescript" ? { ...found, format: "module-typescript" } : found;
-      } catch (error) {
-        if (own === undefined) throw error;
-        return { url: own, shortCircuit: true };
-      }
-    },
-  });
-}

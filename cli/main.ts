@@ -3,13 +3,14 @@ import { BilevelError, messageOf, nearest } from "../core/index.ts";
 import { configVerb } from "./config.ts";
 import { demoVerb } from "./demo.ts";
 import { mechanismVerb } from "./mechanism.ts";
+import { pluginsVerb } from "./plugins.ts";
 import { replayVerb } from "./replay.ts";
 import { resumeVerb, runVerb } from "./run.ts";
 import { showVerb } from "./show.ts";
 import { simplifyVerb } from "./simplify.ts";
 import { statusVerb } from "./status.ts";
 
-const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechanism", "demo", "config"];
+const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechanism", "plugins", "demo", "config"];
 
 /** Runs the command with these arguments and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .command(replayVerb)
     .command(simplifyVerb)
     .command(mechanismVerb)
+    .command(pluginsVerb)
     .command(demoVerb)
     .command(configVerb)
     .demandCommand(1, "a verb is needed")

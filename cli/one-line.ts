@@ -6,6 +6,7 @@ import { BilevelError, resolveConfig } from "../core/index.ts";
 import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
 import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
 import bilevel from "../presets/bilevel.ts";
+import { schemaPath } from "./own-folder.ts";
 
 /** A run without a config, as one line of options. */
 export interface Line {
@@ -32,7 +33,7 @@ export interface Found {
 }
 
 const source = /\.(pyw?|[mc]?[tj]s)$/;
-const seedName = /^(RANDOM_|MANUAL_|GLOBAL_)?SEED$/i;
+const seedName = /^((RANDOM_|MANUAL_|GLOBAL_)?SEED|RANDOM_STATE)$/i;
 
 /** Looks into the folder for what the line leaves open. @throws E_USAGE, E_TASK_INVALID */
 export function lookInto(folder: string, { command, metric, minimize, maximize, params, trials }: Line): Found {
@@ -61,13 +62,12 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
     .filter((name) => name !== "");
   const { parameters } = discoverSpace(text, language, wanted);
   const missing = wanted?.find((name) => !parameters[name]);
-  const named = constants
-    .filter(({ name, value }) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(name))
-    .map(({ name }) => name);
+  const numbers = constants.filter(({ value }) => typeof value === "number").map(({ name }) => name);
+  const named = numbers.filter((name) => /^[A-Z][A-Z0-9_]*$/.test(name));
   if (missing !== undefined)
     throw new BilevelError("E_USAGE", `${missing} is no constant that a range can be assumed for`, {
       path: `--params, in ${file}`,
-      allowed: named.join(", ") || "a number at the top level of the file",
+      allowed: numbers.join(", ") || "a number at the top level of the file",
     });
   const chosen = Object.entries(parameters).filter(
     ([name, parameter]) => name !== seed && (wanted || isAssumed(parameter)),
@@ -77,6 +77,7 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
       path: "--command",
       allowed: "numbers in UPPER_CASE constants at the top level of the file, or those that --params names",
       received: named.join(", ") || "no such constant",
+      ...(numbers.length > 0 ? { hint: `--params ${numbers.join(",")}` } : {}),
     });
   return {
     command: words,
@@ -162,7 +163,29 @@ ${parameters.join("\n")}
 `;
 }
 
-/** A value as TypeScript, on one line. */
+/** The same in YAML, which an editor completes by the schema that its first line names. */
+export function configYaml({ command, file, seed, objective, space, trials }: Found): string {
+  const parameters = Object.entries(space.parameters).map(([name, one]) => `    ${name}: ${literal(one)}`);
+  return `# yaml-language-server: $schema=${schemaPath}
+# The ranges are assumed from the values in ${file}: make them yours.
+extends: bilevel # an inner loop, two outer ones, three mechanisms
+task:
+  folder: .
+  command: ${literal(command)}
+  values: { via: constants, file: ${literal(file)} }
+  ${seed === undefined ? "# seed: { constant: SEED } # where a trial's seed goes; none where the program has no noise" : `seed: { constant: ${literal(seed)} }`}
+  # protected: [prepare.py] # files that a trial must leave unchanged
+  # link: [data] # large files: linked into the trials instead of copied
+objective: ${literal(objective)}
+space:
+  parameters:
+${parameters.join("\n")}
+evaluator: { use: "bilevel#evaluateProcess" }
+budget: { trials: ${trials} }
+`;
+}
+
+/** A value as TypeScript and as YAML, on one line. */
 function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

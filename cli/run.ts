@@ -9,7 +9,7 @@ import { report } from "../plugins/report/index.ts";
 import { simplifyReport } from "../plugins/simplify/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
-import { configOf, configText, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
+import { configOf, configText, configYaml, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
 import { withPresentValues } from "./present-values.ts";
 import { newRun, runWithConfig } from "./runs.ts";
 
@@ -22,7 +22,7 @@ export interface CommonArguments {
 type RunArguments = CommonArguments &
   Partial<Line> & {
     yes: boolean;
-    save: boolean;
+    save?: string;
     name?: string;
     run?: string;
     quiet: boolean;
@@ -50,7 +50,7 @@ const lineOptions = {
   params: { type: "string", implies: "command", describe: "constants to search, with commas between" },
   trials: { type: "number", implies: "command", describe: "how many (default 20)" },
   yes: { type: "boolean", default: false, describe: "do not ask before starting" },
-  save: { type: "boolean", default: false, describe: "write the config that is used" },
+  save: { type: "string", describe: "write the config that is used, as TypeScript, or: --save yaml" },
 } as const;
 
 /** A recording in the model's place. */
@@ -92,19 +92,32 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   const folder = resolve(args.cwd);
   const { command, metric = "", minimize, maximize, params, trials = 20 } = args;
   const found = lookInto(folder, { command, metric, minimize, maximize, params, trials });
-  const config = join(folder, "bilevel.config.ts");
-  if (args.save && existsSync(config))
-    throw new BilevelError("E_USAGE", "there is a config here already", {
-      path: config,
-      hint: "leave --save out, or run it: bilevel run",
-    });
+  const config = args.save === undefined ? undefined : placeToSave(folder, args.save);
   if (args.yes) for (const line of args.json ? [] : foundLines(found)) console.log(line);
   else if (!(await isWanted(foundLines(found)))) return;
-  if (args.save) writeFileSync(config, configText(found));
-  const resolved = args.save ? withPresentValues(await loadConfig(folder, config)) : configOf(found, folder);
+  if (config !== undefined) writeFileSync(config, config.endsWith(".yaml") ? configYaml(found) : configText(found));
+  const resolved = config === undefined ? configOf(found, folder) : withPresentValues(await loadConfig(folder, config));
   const run = newRun(folder, args.name);
-  if (!args.save) keepLine(run, found);
+  if (config === undefined) keepLine(run, found);
   await go(resolved, run, args);
+}
+
+/** @throws E_USAGE */
+function placeToSave(folder: string, form: string): string {
+  const [name, yaml] = ["bilevel.config.ts", "bilevel.config.yaml"];
+  if (form !== "" && form !== "yaml")
+    throw new BilevelError("E_USAGE", "is no form of a config that can be written", {
+      path: "bilevel run --save",
+      received: form,
+      allowed: `nothing for ${name}, or yaml for ${yaml}`,
+    });
+  const there = [name, yaml].find((one) => existsSync(join(folder, one)));
+  if (there !== undefined)
+    throw new BilevelError("E_USAGE", "there is a config here already", {
+      path: join(folder, there),
+      hint: "leave --save out, or run it: bilevel run",
+    });
+  return join(folder, form === "" ? name : yaml);
 }
 
 export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extension> & Extension> = {

@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
+import { makeRunsFolder, runsFolder } from "./own-folder.ts";
 import { withPresentValues } from "./present-values.ts";
 import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
-
-export const runsFolder = (home: string): string => join(home, ".bilevel");
 
 const namesIn = (home: string): string[] =>
   existsSync(runsFolder(home))
@@ -20,9 +19,7 @@ const namesIn = (home: string): string[] =>
  * @throws E_RUN_EXISTS
  */
 export function newRun(home: string, name?: string): string {
-  mkdirSync(runsFolder(home), { recursive: true });
-  const ignore = join(runsFolder(home), ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  makeRunsFolder(home);
   if (name !== undefined && namesIn(home).includes(name))
     throw new BilevelError("E_RUN_EXISTS", `there is a run named ${name} already`, {
       path: join(runsFolder(home), name),

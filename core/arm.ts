@@ -2,7 +2,7 @@ import { canonical } from "../kit/json.ts";
 import type { ArmChange, Level, Model, Objective, Plugin, Policy, Space, Taps, Task, Trial, View } from "./contract.ts";
 import { Stage } from "./contract.ts";
 import type { Hooks, TapWatch } from "./hooks.ts";
-import { makeHooks } from "./hooks.ts";
+import { failure, makeHooks } from "./hooks.ts";
 import { digest } from "./journal.ts";
 
 /** What a level is told to do when nothing has been changed. */
@@ -125,11 +125,20 @@ export class Arms<C> {
     );
     const hooks = makeHooks<C>(this.#parts.watch);
     for (const plugin of [...base.filter((one) => !isMechanism(one)), ...shaping])
-      if (!struck.has(plugin.name)) plugin.apply?.(this.#taps(plugin, hooks));
+      if (!struck.has(plugin.name)) this.#apply(plugin, hooks);
     const arm = { ids, policy, mechanisms, hooks };
     if (this.#arms.size >= 64) this.#arms.delete(this.#arms.keys().next().value as string);
     this.#arms.set(key, arm);
     return arm;
+  }
+
+  #apply(plugin: Plugin, hooks: Hooks<C>): void {
+    try {
+      if ((plugin.apply?.(this.#taps(plugin, hooks)) as unknown) instanceof Promise)
+        throw new TypeError("it answered a promise; taps are made at once, what takes time belongs into open");
+    } catch (error) {
+      throw failure(plugin, "apply", this.#parts.level, error);
+    }
   }
 
   /** One plugin for each file, whatever arms it is in: its state is the level's. */
@@ -143,7 +152,10 @@ export class Arms<C> {
 
   #taps(plugin: Plugin, hooks: Hooks<C>): Taps<C> {
     const { level, seed, task, space, objective, model } = this.#parts;
-    const options = (stage: number) => ({ name: plugin.name, stage, plugin });
+    const options = (stage: number | undefined) => {
+      if (stage === undefined) throw new TypeError(`propose has the stages ${Object.keys(Stage).join(", ")}`);
+      return { name: plugin.name, stage, plugin };
+    };
     let states = 0; // `as never` below: tapable sees a call's last argument, the wrapper turns it into the tap's own
     return {
       level,

@@ -2,9 +2,10 @@ import { basename, dirname } from "node:path";
 import { Ajv, type ValidateFunction } from "ajv";
 import { explainSchemaError, nearest, show } from "../kit/explain.ts";
 import { isObject } from "../kit/json.ts";
+import { pluginsProblem } from "../kit/plugin-check.ts";
 import { spaceProblem } from "../kit/space-check.ts";
 import type { Config, Level, Plugin } from "./contract.ts";
-import { BilevelError, type ErrorCode } from "./errors.ts";
+import { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
 import { digest } from "./journal.ts";
 import configSchema from "../schema.json" with { type: "json" };
 
@@ -34,19 +35,22 @@ export function resolveConfig(
   const usual = given.llm ? (inner?.defaults?.withModel ?? inner?.defaults?.proposer) : inner?.defaults?.proposer;
   const { proposer = usual, selector = inner?.defaults?.selector } = given;
   const config: Config = { ...given, proposer, selector, objective };
-  for (const [path, plugin] of pluginsOf(config)) checkPlugin(plugin, name, path);
+  const plugins = pluginsOf(config);
+  for (const [path, plugin] of plugins) checkPlugin(plugin, name, path);
   checkLevels(config.levels, name);
+  const unfit = pluginsProblem(plugins);
+  if (unfit) throw new BilevelError("E_PLUGIN_INVALID", unfit.message, { ...unfit, path: `${name} › ${unfit.at}` });
   const problem = config.space && spaceProblem(config.space);
   if (problem)
     throw new BilevelError("E_SPACE_INVALID", problem.message, { ...problem, path: `${name} › space${problem.path}` });
   return { config, file, home: dirname(file), origins };
 }
 
-const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, allowUnionTypes: true });
+const ajv = new Ajv({ allErrors: false, verbose: true, useDefaults: true, discriminator: true, strictTypes: false });
 const compiled = new WeakMap<object, ValidateFunction>();
 
 function validate(value: unknown, schema: object, file: string, path: string, code: ErrorCode): void {
-  const check = compiled.get(schema) ?? ajv.compile(schema);
+  const check = compiled.get(schema) ?? compile(schema, `${file} › ${path}`);
   compiled.set(schema, check);
   if (check(value)) return;
   const error = check.errors?.find(({ keyword }) => keyword === "anyOf") ?? check.errors?.[0];
@@ -56,6 +60,18 @@ function validate(value: unknown, schema: object, file: string, path: string, co
     ...told,
     path: `${file} › ${`${path}${at}`.replace(/^\./, "") || "config"}`,
   });
+}
+
+function compile(schema: object, path: string): ValidateFunction {
+  try {
+    return ajv.compile(schema);
+  } catch (error) {
+    const hint = "that is the plugin's own fault: tell its author";
+    throw new BilevelError("E_PLUGIN_INVALID", `the schema of its options is none: ${messageOf(error)}`, {
+      path,
+      hint,
+    });
+  }
 }
 
 /** Every plugin of a config with its path. */

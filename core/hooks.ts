@@ -1,6 +1,7 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook } from "tapable";
 import type { FullTap } from "tapable";
-import { canonical, isObject } from "../kit/json.ts";
+import { misfit } from "../kit/answer-check.ts";
+import { canonical, deepFreeze, isObject } from "../kit/json.ts";
 import type {
   Draft,
   Evaluation,
@@ -36,6 +37,8 @@ export interface Hooks<C> {
 export interface TapCost {
   calls: number;
   ms: number;
+  /** Calls that have not answered yet. */
+  waiting: number;
   fuel?: number;
 }
 
@@ -90,6 +93,9 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
   return async (...args) => {
     const call = args.pop() as Call<unknown>;
     const started = performance.now();
+    // a copy of its own: what a tap changes in place would be nobody's doing, so it is told
+    if (hook === "propose" || hook === "select") args[0] = deepFreeze(structuredClone(args[0]));
+    cost.waiting++;
     try {
       const out = await run(...args, call.context(plugin.name));
       if (out === undefined || hook === "reflect") return undefined;
@@ -105,6 +111,7 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
       watch.strike(plugin.name, hook, reason, error instanceof FinalStrike);
       return undefined;
     } finally {
+      cost.waiting--;
       cost.calls++;
       cost.ms += performance.now() - started;
       if (plugin.fuel) cost.fuel = plugin.fuel();
@@ -112,20 +119,16 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
   };
 }
 
-function failure(plugin: Plugin, hook: HookName, level: string, error: unknown): BilevelError {
+/** The error of a plugin that failed in a hook or in `apply` or `open`. */
+export function failure(plugin: Plugin, hook: string, level: string, error: unknown): BilevelError {
   if (error instanceof BilevelError) return error;
+  const isFrozen = /read only|not extensible|Cannot (delete|add|define)/.test(messageOf(error));
+  const copy = isFrozen ? "what a hook is given is not to be changed: give back a changed copy, { ...draft, … }; " : "";
   return new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed in ${hook}: ${messageOf(error)}`, {
     path: `level ${level}, plugin ${plugin.name}, hook ${hook}`,
-    hint: "mend the plugin or take it out of the config, then resume: what was measured is in the journal",
+    hint: `${copy}mend the plugin or take it out of the config, then resume: what was measured is in the journal`,
     cause: error,
   });
-}
-
-function misfit(hook: HookName, out: unknown): string | undefined {
-  if (hook === "progress")
-    return out === "stop" ? undefined : `answered ${JSON.stringify(out)} where "stop" or nothing is allowed`;
-  if (typeof out === "object" && out !== null) return undefined;
-  return `answered ${JSON.stringify(out)} where an object or undefined (no change) is allowed`;
 }
 
 function touchOf(hook: HookName, before: unknown, after: unknown): Omit<Touch, "tap" | "hook"> | undefined {

@@ -243,9 +243,7 @@ export class Loop<C = unknown> {
     throw new BilevelError(
       "E_PLUGIN_INVALID",
       `no evaluator answered for trial ${trial.id} of level ${ledger.setup.name}`,
-      {
-        hint: "give the config an `evaluator`",
-      },
+      { hint: "the config's evaluator must tap evaluate and answer for every trial" },
     );
   }
 

@@ -7,7 +7,7 @@ import { Arms, changeId, isEmpty } from "./arm.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { describe, pluginsOf } from "./config.ts";
 import { BilevelError, messageOf } from "./errors.ts";
-import type { TapCost, TapWatch } from "./hooks.ts";
+import { failure as failureOf, type TapCost, type TapWatch } from "./hooks.ts";
 import { Journal, journalVersion } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import type { Shared } from "./loop.ts";
@@ -56,7 +56,7 @@ export function buildStack(
       strike: (...about) => strike(name, ...about),
       cost(plugin, hook) {
         const key = `${name} ${plugin} ${hook}`;
-        const cost = costs.get(key) ?? { calls: 0, ms: 0 };
+        const cost = costs.get(key) ?? { calls: 0, ms: 0, waiting: 0 };
         costs.set(key, cost);
         return cost;
       },
@@ -185,14 +185,17 @@ export async function execute(
     for (const context of stack.contexts) loops.push(new Loop(context, shared, loops.at(-1)));
     const [inner, top] = [loops[0] as Loop, loops.at(-1) as Loop];
     for (const loop of loops) loop.recover();
-    await inner.prepare();
-    if (!stopping.aborted) checkBaseline(inner.context.ledger);
-    await top.run("run", null, []);
-    for (const loop of loops) await loop.drain();
-    if (failure !== undefined) throw failure;
-    reason = inner.spent ?? top.spent ?? "done";
-    await inner.finish();
-    if (failure !== undefined) throw failure;
+    const search = async (): Promise<void> => {
+      await inner.prepare();
+      if (!stopping.aborted) checkBaseline(inner.context.ledger);
+      await top.run("run", null, []);
+      for (const loop of loops) await loop.drain();
+      if (failure !== undefined) throw failure;
+      reason = inner.spent ?? top.spent ?? "done";
+      await inner.finish();
+      if (failure !== undefined) throw failure;
+    };
+    await orIdle(search(), stack.costs);
     const interrupted = stopping.aborted;
     write({
       type: interrupted ? "pause" : "end",
@@ -205,6 +208,19 @@ export async function execute(
     for (const plugin of opened.reverse()) await plugin.close?.(reason);
     journal.close();
   }
+}
+
+/** Throws where the process has nothing left to wait for: a tap's promise that nothing will ever settle. */
+function orIdle(work: Promise<void>, costs: Stack["costs"]): Promise<void> {
+  const idle = Promise.withResolvers<never>();
+  const tell = (): void => {
+    const [level, plugin, hook] = [...costs].find(([, { waiting }]) => waiting > 0)?.[0].split(" ") ?? [];
+    const message = `plugin ${plugin} does not answer in ${hook}: its promise is never settled`;
+    const hint = "mend the plugin or take it out of the config, then resume: what was measured is in the journal";
+    idle.reject(new BilevelError("E_PLUGIN_FAILED", message, { path: `level ${level}, plugin ${plugin}`, hint }));
+  };
+  process.once("beforeExit", tell);
+  return Promise.race([work, idle.promise]).finally(() => process.off("beforeExit", tell));
 }
 
 /** What a reader of the journal needs to know of a level without the config. */
@@ -232,9 +248,7 @@ async function openPlugin(plugin: Plugin, run: Run): Promise<Plugin> {
     return plugin;
   } catch (error) {
     if (error instanceof BilevelError) throw error;
-    throw new BilevelError("E_PLUGIN_FAILED", `plugin ${plugin.name} failed to open: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw failureOf(plugin, "open", "run", error);
   }
 }
 

@@ -34,6 +34,8 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
   definition: Mechanism<S, O, C>,
 ): (options?: Partial<O>) => Plugin {
   const { name, source, brief, propose, refine, prune, select } = definition;
+  for (const method of ["init", "reflect"] as const)
+    if (typeof definition[method] !== "function") throw new TypeError(`mechanism ${name} has no ${method}()`);
   const schema = { additionalProperties: false, ...(definition.options ?? { type: "object" }) };
   return (given = {}) => {
     const options = { ...given } as O;
@@ -48,7 +50,14 @@ export function mechanism<S, O extends object = Record<string, never>, C = TaskC
       options,
       apply(taps: Taps<C>) {
         const space = taps.space ?? { parameters: {} };
-        const state = taps.state(() => definition.init(space, options), definition.reflect.bind(definition));
+        const state = taps.state(
+          () => definition.init(space, options),
+          (before: S, trial, view) => {
+            const after = definition.reflect(before, trial, view);
+            if (after === undefined && before !== undefined) throw new TypeError("reflect gave back no state");
+            return after;
+          },
+        );
         if (brief)
           taps.propose("BRIEF", (draft, turn) => {
             const text = now(brief.call(definition, state.value, turn), "brief");

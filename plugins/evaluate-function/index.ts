@@ -98,6 +98,7 @@ async function callHere(
     await Promise.all(reports);
     return outcomeOf(answer, metric, (performance.now() - started) / 1000);
   } catch (error) {
+    if (error instanceof BilevelError) throw error; // of a plugin that watches trials
     const reason = messageOf(error).split("\n")[0] ?? "";
     return { status: "crashed", kind: "exit", reason, seconds: (performance.now() - started) / 1000 };
   }

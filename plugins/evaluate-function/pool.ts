@@ -24,7 +24,8 @@ export class Pool {
     const seconds = (): number => (performance.now() - started) / 1000;
     if (signal.aborted) return Promise.resolve({ status: "cancelled", reason: "the run was stopped", seconds: 0 });
     const worker = this.#idle.pop() ?? this.#make();
-    return new Promise((resolve) => {
+    worker.ref();
+    return new Promise((resolve, reject) => {
       let isOver = false;
       let reports: Promise<unknown> = Promise.resolve();
       const settle = (outcome: Outcome, isReusable: boolean): void => {
@@ -33,8 +34,10 @@ export class Pool {
         clearTimeout(timer);
         signal.removeEventListener("abort", cancel);
         for (const [event, listener] of listeners) worker.off(event, listener as () => void);
-        if (isReusable) this.#idle.push(worker);
-        else {
+        if (isReusable) {
+          worker.unref(); // an idle one is nothing to wait for
+          this.#idle.push(worker);
+        } else {
           this.#all.delete(worker);
           void worker.terminate();
         }
@@ -55,7 +58,13 @@ export class Pool {
           : setTimeout(() => crash("timeout", `over the time limit of ${limit / 1000} s`), limit);
       signal.addEventListener("abort", cancel);
       const hear = (message: FromWorker): void => {
-        if (message.type === "progress") reports = reports.then(() => take(message)).catch(() => undefined);
+        if (message.type === "progress")
+          reports = reports
+            .then(() => take(message))
+            .catch((error: unknown) => {
+              reject(error instanceof Error ? error : new Error(String(error))); // a plugin that watches trials failed: that ends the run
+              cancel();
+            });
         else if (message.type === "answer")
           void reports.then(() => settle(outcomeOf(message.answer, metric, seconds()), true));
         else settle({ status: "crashed", kind: "exit", reason: message.reason, seconds: seconds() }, true);

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Values } from "../../core/index.ts";
+import { provideOwnPackage } from "../own-package/index.ts";
 
 export interface ToWorker {
   values: Values;
@@ -14,6 +15,7 @@ export type FromWorker =
 const { file, name } = workerData as { file: string; name: string };
 const tell = (message: FromWorker): void => parentPort?.postMessage(message);
 type Call = (values: Values, context: { seed: number; report(step: number, value: number): void }) => unknown;
+provideOwnPackage();
 const loading = import(file) as Promise<Record<string, Call>>;
 
 parentPort?.on("message", ({ values, seed }: ToWorker) => {

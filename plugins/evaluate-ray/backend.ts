@@ -1,4 +1,4 @@
-import type { JobSubmissionClient } from "ray-node-client";
+import type { JobSubmissionClient } from "#ray-node-client";
 import type { Evaluation, Outcome, Run, Task, TaskChange, Trial } from "../../core/index.ts";
 import { defaultLimit } from "../evaluate-process/index.ts";
 import type { FrozenTask } from "../task/index.ts";

@@ -1,4 +1,4 @@
-import type { ClusterResources, JobSubmissionClient } from "ray-node-client";
+import type { ClusterResources, JobSubmissionClient } from "#ray-node-client";
 import { BilevelError, messageOf, type Outcome } from "../../core/index.ts";
 import type { EvaluateRayOptions } from "./options.ts";
 
@@ -13,7 +13,7 @@ const patienceMs = 600_000;
  * @throws E_CLUSTER: unreachable, a token missing or refused, too old; E_OPTIONS_INVALID for an address of another protocol
  */
 export async function connect({ address, tokenEnv }: EvaluateRayOptions): Promise<JobSubmissionClient> {
-  const { JobSubmissionClient } = await import("ray-node-client");
+  const { JobSubmissionClient } = await import("#ray-node-client");
   const token = tokenEnv === undefined ? undefined : (process.env[tokenEnv] ?? "");
   if (token === "") {
     throw new BilevelError("E_CLUSTER", `the environment variable ${tokenEnv} is empty`, {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JobSubmissionClient } from "ray-node-client";
+import type { JobSubmissionClient } from "#ray-node-client";
 
 const settleMs = 2000;
 const watchMs = 3000;

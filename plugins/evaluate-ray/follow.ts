@@ -1,4 +1,4 @@
-import type { JobInfo } from "ray-node-client";
+import type { JobInfo } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange } from "../../core/index.ts";
 import type { Ground } from "./backend.ts";
 import { Harvest } from "./outcome.ts";

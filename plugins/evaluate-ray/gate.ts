@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClusterNode, ClusterResources } from "ray-node-client";
+import type { ClusterNode, ClusterResources } from "#ray-node-client";
 import type { TrialResources } from "./options.ts";
 
 /** What the cluster says of its resources is up to so old. */

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { JobSubmissionClient } from "ray-node-client";
+import type { JobSubmissionClient } from "#ray-node-client";
 import type { Evaluation, Outcome, Plugin, TaskChange, Trial } from "../../core/index.ts";
 import { BilevelError, digest } from "../../core/index.ts";
 import { Keeper } from "../evaluate-process/index.ts";

@@ -1,4 +1,4 @@
-import type { JobInfo } from "ray-node-client";
+import type { JobInfo } from "#ray-node-client";
 import { BilevelError, type View } from "../../core/index.ts";
 import type { Options } from "./options.ts";
 

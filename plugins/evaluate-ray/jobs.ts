@@ -1,4 +1,4 @@
-import type { JobInfo, Package } from "ray-node-client";
+import type { JobInfo, Package } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { specFor, type Backend, type Ground } from "./backend.ts";

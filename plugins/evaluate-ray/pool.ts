@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { RayError } from "ray-node-client";
+import type { RayError } from "#ray-node-client";
 import type { Evaluation, Fact, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { defaultLimit } from "../evaluate-process/index.ts";
 import type { Backend, Ground } from "./backend.ts";

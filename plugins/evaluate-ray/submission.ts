@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { JobSubmission, JobSubmissionClient, Package } from "ray-node-client";
+import type { JobSubmission, JobSubmissionClient, Package } from "#ray-node-client";
 import type { Ground } from "./backend.ts";
 import { deleteForGood } from "./deletion.ts";
 import { needsOf } from "./gate.ts";
@@ -81,7 +81,7 @@ export async function callOff(client: JobSubmissionClient, id: string, frame: st
  * that waits in Ray is ended with its run (`sweep`).
  */
 export async function removeJob(client: JobSubmissionClient, id: string, frame = "none"): Promise<void> {
-  const { isTerminal } = await import("ray-node-client");
+  const { isTerminal } = await import("#ray-node-client");
   const signal = AbortSignal.timeout(30_000);
   try {
     const { status } = await client.getJobInfo(id, { signal });
@@ -103,7 +103,7 @@ export async function removeJob(client: JobSubmissionClient, id: string, frame =
 
 /** Named after the job and not after its bytes, so that `callOff` can replace it. */
 async function trialPackage(id: string, spec: TrialSpec | { frame: string; cancelled: true }): Promise<Package> {
-  const { packFiles } = await import("ray-node-client");
+  const { packFiles } = await import("#ray-node-client");
   const files = {
     [`${moduleName}/__main__.py`]: await runnerText("trial.py"),
     [`${moduleName}/spec.json`]: JSON.stringify(spec),

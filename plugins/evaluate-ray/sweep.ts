@@ -1,4 +1,4 @@
-import type { JobInfo } from "ray-node-client";
+import type { JobInfo } from "#ray-node-client";
 import { messageOf } from "../../core/index.ts";
 import type { Ground } from "./backend.ts";
 import { removeJob } from "./submission.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Package } from "ray-node-client";
+import type { Package } from "#ray-node-client";
 import { BilevelError } from "../../core/index.ts";
 import type { FrozenTask } from "../task/index.ts";
 
@@ -10,7 +10,7 @@ import type { FrozenTask } from "../task/index.ts";
  * @throws E_TASK_INVALID as `taskContents`
  */
 export async function packTask(frozen: FrozenTask, folder: string): Promise<Package> {
-  const { packFiles } = await import("ray-node-client");
+  const { packFiles } = await import("#ray-node-client");
   const contents = Object.entries(await taskContents(frozen));
   if (contents.length === 0) return packFiles({ [`${folder}/`]: "" }); // a task may be nothing but links
   const files = contents.map(([path, bytes]) => [`${folder}/${path}`, bytes] as const);
@@ -22,7 +22,7 @@ export async function packTask(frozen: FrozenTask, folder: string): Promise<Pack
  * @throws E_TASK_INVALID where they are more than a dashboard takes
  */
 export async function taskContents(frozen: FrozenTask): Promise<Record<string, Uint8Array>> {
-  const { maxPackageBytes } = await import("ray-node-client");
+  const { maxPackageBytes } = await import("#ray-node-client");
   const size = frozen.files.reduce((sum, file) => sum + file.size, 0);
   if (size > maxPackageBytes) {
     const largest = [...frozen.files].sort((a, b) => b.size - a.size).slice(0, 3);

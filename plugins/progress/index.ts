@@ -181,7 +181,7 @@ function outlookOf({ budget, levels, task, objective }: Config): string[] {
   const testing = levels.filter((level) => level.changes !== undefined).length;
   const noisy = objective.noise !== "none" && task?.seed !== "none";
   const repeats = noisy ? Math.min(2, Math.floor(trials / 10)) : 0;
-  const pairs = Math.floor((trials - (noisy ? 6 : 0)) / 2);
+  const pairs = Math.max(0, Math.floor((trials - (noisy ? 6 : 0)) / 2));
   const enough =
     pairs < 5
       ? "too few to judge a change"

@@ -188,8 +188,12 @@ function parameterFor(value: Value | undefined, isFloat: boolean): Parameter | u
   if (typeof value !== "number" || value < 0) return undefined;
   if (isFloat && value <= 1 && (value === 0 || value >= 0.1)) return { type: "float", min: 0, max: 1, default: value };
   if (value === 0) return undefined;
-  if (isFloat) return { type: "float", min: value / 10, max: value * 10, scale: "log", default: value };
+  if (isFloat)
+    return { type: "float", min: rounded(value / 10), max: rounded(value * 10), scale: "log", default: value };
   if (value >= 16 && Number.isInteger(Math.log2(value)))
     return { type: "int", min: value / 4, max: value * 4, scale: "pow2", default: value };
   return value < 2 ? undefined : { type: "int", min: Math.ceil(value / 2), max: value * 2, default: value };
 }
+
+/** Without the last digits of binary arithmetic: 0.0003, not 0.00030000000000000003. */
+const rounded = (value: number): number => Number(value.toPrecision(12));

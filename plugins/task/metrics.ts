@@ -17,7 +17,8 @@ export interface MetricReader {
 
 /**
  * By `from`: `key: value` lines (ended by CR, LF or both; a number alone as the
- * value), the named groups or the first group (as `metric`) of a regular
+ * value; where none is the metric's, the last `metric: value` or `metric = value`
+ * or `metric is value` anywhere in a line), the named groups or the first group (as `metric`) of a regular
  * expression, JSON objects one a line, or a JSON file in the trial's folder.
  * Lines `progress STEP VALUE` are intermediate values, whatever else is read.
  */
@@ -26,6 +27,14 @@ export function createMetricReader(given: Task["metrics"] = { from: "lines" }, m
   const problems: string[] = [];
   const pattern = given.from === "regex" ? new RegExp(given.pattern, "g") : undefined;
   let rest = "";
+  const loose =
+    given.from === "lines"
+      ? new RegExp(
+          `(?:^|[\\s([|,])${metric.replace(/[^\w\s]/g, "\\$&")}(?:\\s*[:=]\\s*|\\s+is\\s+)([^\\s,;|)\\]]+)`,
+          "g",
+        )
+      : undefined;
+  let spoken: number | undefined;
   const set = (name: string, value: number): void => {
     const known = metrics[name];
     if (known !== undefined && !Object.is(known, value))
@@ -41,6 +50,7 @@ export function createMetricReader(given: Task["metrics"] = { from: "lines" }, m
       const [, name, shown] = /^([A-Za-z_][\w./-]*)\s*:\s*(\S+)$/.exec(text) ?? [];
       const read = shown === undefined ? undefined : readNumber(shown);
       if (name !== undefined && read !== undefined) set(name, read);
+      for (const [, value = ""] of loose ? text.matchAll(loose) : []) spoken = readNumber(value) ?? spoken;
     } else if (given.from === "json-lines" && text.startsWith("{")) readJson(text, set);
     else if (pattern)
       for (const match of text.matchAll(pattern)) {
@@ -61,6 +71,7 @@ export function createMetricReader(given: Task["metrics"] = { from: "lines" }, m
     async finish(folder) {
       if (rest) readLine(rest);
       rest = "";
+      if (metrics[metric] === undefined && spoken !== undefined) metrics[metric] = spoken;
       if (given.from === "file") {
         const text = await readFile(join(folder, given.file), "utf8").catch(() => undefined);
         if (text === undefined) problems.push(`the program wrote no ${given.file}`);

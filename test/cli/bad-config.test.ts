@@ -306,13 +306,19 @@ describe("a config file", () => {
       "of YAML with a plugin that is not installed",
       "bilevel.config.yaml",
       "objective: { metric: loss, direction: minimize }\nevaluator: { use: bilevel-evaluator-nowhere }\nlevels: []\nbudget: {}",
-      { code: "E_PLUGIN_MISSING", details: { path: "evaluator", hint: "npm install bilevel-evaluator-nowhere" } },
+      {
+        code: "E_PLUGIN_MISSING",
+        details: { path: "bilevel.config.yaml › evaluator", hint: "npm install bilevel-evaluator-nowhere" },
+      },
     ],
     [
       "of JSON with a plugin by a wrong path",
       "bilevel.config.json",
       '{ "levels": [{ "use": "./nowhere.ts" }] }',
-      { code: "E_PLUGIN_MISSING", details: { path: "levels[0]", hint: "the path is relative to the config file" } },
+      {
+        code: "E_PLUGIN_MISSING",
+        details: { path: "bilevel.config.json › levels[0]", hint: "the path is relative to the config file" },
+      },
     ],
     [
       "that extends what is not there",

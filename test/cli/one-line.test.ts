@@ -66,6 +66,17 @@ the trial's seed goes to SEED
     expect(bilevel(folder, ...line, "--yes", "--save").stderr).toContain("there is a config here already");
   });
 
+  it("writes it in YAML, too, with the schema that its first line names", () => {
+    const folder = folderWith();
+    expect(bilevel(folder, ...line, "--trials", "2", "--yes", "--save", "yaml").status).toBe(0);
+    const [first = ""] = readFileSync(join(folder, "bilevel.config.yaml"), "utf8").split("\n");
+    expect(first).toBe("# yaml-language-server: $schema=./.bilevel/schema.json");
+    const schema = JSON.parse(readFileSync(join(folder, ".bilevel", "schema.json"), "utf8")) as { title: string };
+    expect(schema.title).toBe("The config of a bilevel run");
+    expect(bilevel(folder, "run").status).toBe(0);
+    expect(bilevel(folderWith(), ...line, "--yes", "--save", "toml").stderr).toContain("yaml for bilevel.config.yaml");
+  });
+
   it("that was killed goes on from its own folder", async () => {
     const folder = folderWith(`${program}\nawait new Promise((resolve) => setTimeout(resolve, 300));\n`);
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');

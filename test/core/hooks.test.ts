@@ -72,7 +72,8 @@ describe("a tap", () => {
     const wrong: Plugin = { name: "wrong", contract: 1, apply: (taps) => taps.propose("SHAPE", () => null as never) };
     await expect(run(withPlugins(wrong))).rejects.toMatchObject({
       code: "E_PLUGIN_FAILED",
-      message: "plugin wrong failed in propose: answered null where an object or undefined (no change) is allowed",
+      message:
+        "plugin wrong failed in propose: answered null (null) where a draft, { ...draft, candidate: { values } }, or undefined is allowed",
     });
   });
 
@@ -195,7 +196,7 @@ describe("a plugin's state", () => {
         );
       },
     };
-    const watch = { level: "inner", cost: () => ({ calls: 0, ms: 0 }), strike: () => undefined };
+    const watch = { level: "inner", cost: () => ({ calls: 0, ms: 0, waiting: 0 }), strike: () => undefined };
     const parts = { level: "inner", seed: "x", base: [plugin], catalogue: new Map(), space, objective, watch };
     const arms = new Arms(parts, { length: 0, entry: () => ({}) as never });
     const change = { of: "inner", policy: { strategy: "explore" } };

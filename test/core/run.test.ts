@@ -81,7 +81,7 @@ describe("a run", () => {
   });
 
   it("ends in good order when every point of a finite space has been tried", async () => {
-    const one = level({ fallback: () => undefined, start: () => ({ values: { a: 1 } }) });
+    const one = level({ fallback: () => undefined });
     const stuck: Plugin = {
       name: "stuck",
       contract: 1,

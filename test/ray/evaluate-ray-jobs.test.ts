@@ -4,7 +4,7 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { JobSubmissionClient, type JobInfo } from "ray-node-client";
+import { JobSubmissionClient, type JobInfo } from "#ray-node-client";
 import type { Config, Fact, Outcome } from "../../core/index.ts";
 import { execute, journalFile, readJournal, resolveConfig } from "../../core/index.ts";
 import { space } from "../../examples/gpt-pretrain-cpu/space.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { JobSubmissionClient } from "ray-node-client";
+import { JobSubmissionClient } from "#ray-node-client";
 import { integer, streamOf } from "../../kit/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
 import { kill } from "../../ray-node-client/test/ray/processes.ts";

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { JobSubmissionClient } from "ray-node-client";
+import { JobSubmissionClient } from "#ray-node-client";
 import type { Config } from "../../core/index.ts";
 import { execute, resolveConfig } from "../../core/index.ts";
 import { space } from "../../examples/gpt-pretrain-cpu/space.ts";

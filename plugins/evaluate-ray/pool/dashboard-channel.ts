@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter, on } from "node:events";
-import type { JobSubmissionClient } from "ray-node-client";
+import type { JobSubmissionClient } from "#ray-node-client";
 import { messageOf } from "../../../core/index.ts";
 import { answerMs, ChannelError, isLast, silenceMs, type Channel, type PoolEvent, type PoolHealth } from "./channel.ts";
 

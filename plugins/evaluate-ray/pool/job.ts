@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobInfo, JobSubmissionClient, Package } from "ray-node-client";
+import type { JobInfo, JobSubmissionClient, Package } from "#ray-node-client";
 import type { Ground } from "../backend.ts";
 import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
@@ -155,7 +155,7 @@ async function whereItListens(
   id: string,
   signal: AbortSignal,
 ): Promise<{ host: string; port: number }> {
-  const { failureOf, InfrastructureError } = await import("ray-node-client");
+  const { failureOf, InfrastructureError } = await import("#ray-node-client");
   let log = "";
   const tail = client.tailJobLogs(id, { prefer: "stream", signal });
   for (;;) {
@@ -180,7 +180,7 @@ const modules = ["__init__", "crew", "driver", "fork_server", "mailbox", "server
  * so that no file of it takes the place of a module that the pool or Ray imports.
  */
 async function poolPackage({ frozen }: Ground): Promise<Package> {
-  const { packFiles } = await import("ray-node-client");
+  const { packFiles } = await import("#ray-node-client");
   const files: Record<string, string | Uint8Array> = { "trial.py": await runnerText("trial.py") };
   for (const name of modules) files[`${name}.py`] = await runnerText(`pool/${name}.py`);
   for (const [path, content] of Object.entries(await taskContents(frozen))) files[`task/${path}`] = content;

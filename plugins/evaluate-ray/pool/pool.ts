@@ -124,7 +124,7 @@ export class Pool {
       const failure = await this.#findWay(pool, signal);
       if (failure === undefined) return;
       if (failure === "gone") {
-        const { InfrastructureError } = await import("ray-node-client");
+        const { InfrastructureError } = await import("#ray-node-client");
         throw new InfrastructureError("JOB_INTERRUPTED", `the pool (job ${pool.id}) ended at once`);
       }
       if (performance.now() - started > reachMs)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ClusterResources } from "ray-node-client";
+import type { ClusterResources } from "#ray-node-client";
 import { Gate, type Room } from "../../../plugins/evaluate-ray/gate.ts";
 import type { TrialResources } from "../../../plugins/evaluate-ray/options.ts";
 

@@ -168,6 +168,8 @@ describe("a constant that the module assigns again", () => {
 });
 
 it("a space can be read from the constants", () => {
+  const rate = discoverSpace("rate = 0.003\n", "python", ["rate"]).parameters;
+  expect(rate).toEqual({ rate: { type: "float", min: 0.0003, max: 0.03, scale: "log", default: 0.003 } });
   expect(
     discoverSpace(typescript, "typescript", ["DEPTH", "TOTAL_BATCH_SIZE", "BETAS", "FLAG", "PATTERN"]).parameters,
   ).toEqual({

@@ -222,6 +222,14 @@ describe("metrics", () => {
     expect((await read("loss: 1\nloss: 2\n")).problems).toEqual(["loss was printed twice, as 1 and as 2"]);
   });
 
+  it("that stand in a sentence are the last of the metric, where no line is its own", async () => {
+    const told = "epoch 1 | loss: 0.5, acc: 0.8\nepoch 2 | loss: 0.25, acc: 0.9\nnext loss: 3\nmyloss = 7\n";
+    expect(await read(told)).toMatchObject({ metrics: { loss: 3 }, problems: [] });
+    expect((await read("The loss is 0.5 (after 3 s)\n")).metrics).toEqual({ loss: 0.5 });
+    expect((await read("epoch 1, loss=0.5\nloss: 0.4\nfinal loss = 0.3\n")).metrics).toEqual({ loss: 0.4 });
+    expect((await read("loss function: mse\nval_loss: 2\n")).metrics).toEqual({ val_loss: 2 });
+  });
+
   it("keep NaN and infinities for the judge", async () => {
     expect((await read("loss: nan\na: inf\nb: -Infinity\n")).metrics).toEqual({ loss: NaN, a: Infinity, b: -Infinity });
   });
