@@ -40,7 +40,7 @@ async function showFour({ cwd, seed, json, quiet }: DemoArguments): Promise<void
 }
 
 async function trainGpt({ cwd, json, quiet }: DemoArguments): Promise<void> {
-  const { folder, isNew } = layOutGpt(resolve(cwd));
+  const { folder, isNew } = layOutGpt(resolve(cwd), (line) => (json ? undefined : console.log(line)));
   if (!json) {
     console.log(isNew ? `the example is now in ${folder}` : `the example in ${folder} is run as it is`);
     console.log(`the same again: cd ${basename(folder)}, then bilevel run`);

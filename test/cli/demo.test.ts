@@ -80,7 +80,7 @@ describe("bilevel demo", () => {
 describe("bilevel demo gpt", () => {
   it("lays out the example whole, with its config, and runs what is there", () => {
     const home = emptyFolder();
-    const { folder, isNew } = layOutGpt(home);
+    const { folder, isNew } = layOutGpt(home, () => undefined);
     expect([folder, isNew]).toEqual([join(home, "bilevel-gpt"), true]);
     const example = "examples/gpt-pretrain-cpu";
     expect(readdirSync(join(folder, example))).toEqual(readdirSync(join(root, example)));

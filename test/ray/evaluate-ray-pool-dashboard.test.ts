@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { JobSubmissionClient } from "ray-node-client";
+import { JobSubmissionClient } from "#ray-node-client";
 import type { Fact } from "../../core/index.ts";
 import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import type { EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";

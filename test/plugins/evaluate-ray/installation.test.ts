@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { JobInfo } from "ray-node-client";
+import type { JobInfo } from "#ray-node-client";
 import type { View } from "../../../core/index.ts";
 import { checkInstallation } from "../../../plugins/evaluate-ray/installation.ts";
 import type { Options } from "../../../plugins/evaluate-ray/options.ts";
