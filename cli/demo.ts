@@ -1,6 +1,7 @@
 import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { execute } from "../core/index.ts";
+import { say } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { layOutGpt } from "./demo-gpt.ts";
@@ -27,7 +28,7 @@ async function showFour({ cwd, seed, json, quiet }: DemoArguments): Promise<void
   const folder = newRun(home);
   keepDemo(folder, seed);
   const hidden = hiddenOf(seed);
-  const print = (line: string): void => (json ? undefined : console.log(line));
+  const print = (line: string): void => (json ? undefined : say(line));
   print("Four mechanisms, A to D: one helps, one harms, one is a placebo, one has no effect.");
   print("The run does not know which: it tests each of them against a control.");
   const screen = demoScreen(hidden, quiet ? () => undefined : print);

@@ -84,7 +84,7 @@ export class Loop<C = unknown> {
 
   #budgetSpent(): string | undefined {
     const { trials, hours = Infinity } = this.context.ledger.limits;
-    if (this.context.left() <= 0) return `the budget of ${trials} trials is used up`;
+    if (this.context.left() <= 0) return `the budget of ${trials} ${trials === 1 ? "trial" : "trials"} is used up`;
     return this.#shared.hours() >= hours ? `the budget of ${hours} hours is used up` : undefined;
   }
 

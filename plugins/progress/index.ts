@@ -191,7 +191,7 @@ function outlookOf({ budget, levels, task, objective }: Config): string[] {
   const several =
     testing > 1 && pairs < 25 ? `; ${short(testing).replace(/\.0+$/, "")} levels test at once: expect "too early"` : "";
   return [
-    `baseline${repeats > 0 ? `, measured ${repeats + 1} times,` : ""} then ${trials} trials`,
+    `baseline${repeats > 0 ? `, measured ${repeats + 1} times,` : ""} then ${trials} ${trials === 1 ? "trial" : "trials"}`,
     ...(testing > 0 ? [`${trials} trials: about ${pairs} pairs, ${enough}${several}`] : []),
   ];
 }

