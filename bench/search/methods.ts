@@ -1,0 +1,14 @@
+import type { Plugin } from "../../core/index.ts";
+import { proposeLocal } from "../../plugins/propose-local/index.ts";
+import { proposeRandom } from "../../plugins/propose-random/index.ts";
+import { proposeSearch } from "../../plugins/propose-search/index.ts";
+
+/** Our own, by name. */
+export const own: Readonly<Record<string, () => Plugin>> = {
+  search: proposeSearch,
+  local: proposeLocal,
+  random: proposeRandom,
+};
+
+/** Python's, by name: see samplers.py. */
+export const others = ["optuna", "optuna-multivariate", "optuna-cma", "nevergrad", "smac"] as const;

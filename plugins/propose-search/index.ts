@@ -1,0 +1,155 @@
+import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
+import { describeMove, expectedImprovement, streamOf, valuesKey, violation, type Space, type Values } from "../../kit/index.ts";
+import { axesOf, placesOf, valuesAt, type Axis } from "./axes.ts";
+import { crashChance } from "./feasibility.ts";
+import { keyOf, lossOf, noiseOf, scaled, scaleOf, unscaled, type Scale, type Tried } from "./history.ts";
+import { crossing, sparseMove, type Reach } from "./moves.ts";
+import { ascend, priorOf, squaresOf, startOf, Surrogate, type Ascent, type Data } from "./surrogate.ts";
+import { tuning } from "./tuning.ts";
+
+const lengths: Readonly<Record<string, number>> = { explore: 2, balanced: 1, exploit: 0.5 };
+
+interface State {
+  tried: Map<number, Tried>;
+  keys: Set<string>;
+  ascent?: Ascent;
+  region: number;
+}
+
+/** The default. */
+export function proposeSearch(): Plugin {
+  return {
+    name: "propose-search",
+    contract: 1,
+    apply(taps: Taps<TaskChange>) {
+      taps.propose("SOURCE", searchMoves(taps));
+    },
+  };
+}
+
+export function searchMoves(taps: Taps<TaskChange>): (draft: Draft<TaskChange>, turn: Turn<TaskChange>) => Draft<TaskChange> | undefined {
+  const space = taps.space ?? { parameters: {} };
+  const axes = axesOf(space);
+  const sign = taps.objective.direction === "minimize" ? 1 : -1;
+  const state = taps.state<State>(
+    () => ({ tried: new Map(), keys: new Set(), region: tuning.region.start }),
+    (known, trial: Trial<TaskChange>, view: View<TaskChange>) => learn(known, trial, view, axes, sign),
+  );
+  return (draft, turn) => {
+    if (draft.candidate !== undefined || !turn.view.space) return undefined;
+    return { ...draft, ...propose(space, axes, state.value, turn, sign), by: "propose-search" };
+  };
+}
+
+function learn(state: State, trial: Trial<TaskChange>, view: View<TaskChange>, axes: readonly Axis[], sign: number): State {
+  const { outcome, repeatOf, confirms, verdict } = trial;
+  if (confirms || !outcome) return state;
+  const root = repeatOf ?? trial.id;
+  const before = state.tried.get(root);
+  const values = trial.candidate.values ?? {};
+  state.keys.add(keyOf(trial));
+  if (outcome.status === "measured")
+    state.tried.set(root, { id: root, values, places: before?.places ?? placesOf(axes, values), losses: [...(before?.losses ?? []), sign * outcome.metric] });
+  else if (outcome.status === "crashed" && !before)
+    state.tried.set(root, { id: root, values, places: placesOf(axes, values), losses: [], crash: outcome.kind });
+  if (repeatOf === undefined && trial.id !== 0) {
+    const { grow, shrink, most, least } = tuning.region;
+    const isBetter = verdict?.decision === "keep";
+    state.region = Math.min(most, Math.max(least, state.region * (isBetter ? grow : verdict?.decision === "repeat" ? 1 : shrink)));
+  }
+  const center = view.incumbent?.trial.id ?? 0;
+  const { data, prior, tried } = dataOf(state, axes, center);
+  if (tried.length >= 3) {
+    const rounds = Math.max(1, Math.min(10, Math.round(tuning.rounds * (32 / tried.length) ** 2)));
+    state.ascent = ascend(state.ascent ?? startOf(prior), squaresOf(axes, data.points), data, prior, rounds);
+  }
+  return state;
+}
+
+interface Known {
+  data: Data;
+  prior: ReturnType<typeof priorOf>;
+  tried: Tried[];
+  scale: Scale;
+  /** Of the standardised outcomes. */
+  middle: number;
+  spread: number;
+}
+
+/** What the model is fitted to: the points nearest to the center, not more than the window. */
+function dataOf(state: State, axes: readonly Axis[], centerId: number): Known {
+  const all = [...state.tried.values()].filter(({ losses }) => losses.length > 0);
+  const center = state.tried.get(centerId)?.places ?? [];
+  const far = ({ places }: Tried): number => axes.reduce((sum, { isCategory }, j) => {
+    const step = (places[j] as number) - (center[j] as number);
+    return sum + (isCategory ? (step === 0 ? 0 : 0.25) : step === step ? Math.abs(step) : 0.25);
+  }, 0);
+  const window = tuning.window;
+  const tried = all.length <= window ? all : all.map((one) => ({ one, at: far(one) })).sort((a, b) => a.at - b.at).slice(0, window).map(({ one }) => one);
+  const { variance, freedom } = noiseOf(tried);
+  const losses = tried.map(lossOf);
+  const scale = scaleOf(losses, Math.sqrt(variance));
+  const z = losses.map((loss) => scaled(scale, loss));
+  const middle = z.reduce((sum, one) => sum + one, 0) / z.length;
+  const spread = Math.sqrt(z.reduce((sum, one) => sum + (one - middle) ** 2, 0) / z.length) || 1;
+  const data = { points: tried.map(({ places }) => places), y: z.map((one) => (one - middle) / spread), shares: tried.map((one) => 1 / one.losses.length) };
+  const prior = priorOf(axes, freedom > 0 ? Math.sqrt(variance) / scale.unit / spread : undefined);
+  return { data, prior, tried, scale, middle, spread };
+}
+
+function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<TaskChange>, sign: number): Pick<Draft<TaskChange>, "candidate" | "hypothesis"> {
+  const { policy, pending } = turn.view;
+  const { random } = turn;
+  const from = turn.parent.candidate.values ?? {};
+  const start = placesOf(axes, from);
+  const free = axes.flatMap(({ name, levels }, axis) => (policy.frozen.includes(name) || Number.isNaN(start[axis]) || levels.length === 1 ? [] : [axis]));
+  const reach: Reach = { step: state.region * (lengths[policy.strategy] ?? 1), free, chances: free.map((axis) => (policy.focus.includes((axes[axis] as Axis).name) ? 4 : 1)) };
+  const running = pending.filter((trial) => trial.repeatOf === undefined);
+  const runningKeys = new Set(running.map(keyOf));
+  const isConditional = Object.values(space.parameters).some(({ when }) => when);
+  const whole = (places: readonly number[]): number[] => (isConditional ? placesOf(axes, valuesAt(space, axes, places, from)) : [...places]);
+  const isNew = (values: Values): boolean => !state.keys.has(valuesKey(values)) && !runningKeys.has(valuesKey(values)) && violation(space, values) === undefined;
+  const told = (values: Values, more = "") => ({ candidate: { values }, hypothesis: `${describeMove(from, values)}${more}` });
+  if (free.length === 0) return { candidate: { values: from } };
+  const known = dataOf(state, axes, turn.parent.id);
+  const plain = () => {
+    let values = from;
+    for (let look = 0; look < 20; look++) {
+      values = valuesAt(space, axes, sparseMove(axes, start, random, reach), from);
+      if (isNew(values)) break;
+    }
+    return told(values);
+  };
+  if (known.tried.length < tuning.first || !state.ascent || random() < tuning.plain) return plain();
+  const model = new Surrogate(axes, known.data, state.ascent.theta, running.map((trial) => placesOf(axes, trial.candidate.values ?? {})));
+  const chance = crashChance(axes, [...state.tried.values()], start);
+  const best = tuning.plugin ? model.predict(start).mean : Math.min(...known.data.y);
+  const score = (places: readonly number[]) => {
+    const prediction = model.predict(places);
+    return expectedImprovement(prediction, best) * (1 - chance(places));
+  };
+  const ranked: { places: number[]; worth: number }[] = [];
+  const add = (places: readonly number[]): void => {
+    const all = whole(places);
+    ranked.push({ places: all, worth: score(all) });
+  };
+  for (let n = 0; n < tuning.moves; n++) add(sparseMove(axes, start, random, reach));
+  const elite = known.tried.map((one, i) => ({ one, y: known.data.y[i] as number })).sort((a, b) => a.y - b.y).slice(0, 8).filter(({ one }) => one.id !== turn.parent.id);
+  if (elite.length > 0) for (let n = 0; n < tuning.crossings; n++) add(crossing(start, (elite[n % elite.length] as (typeof elite)[number]).one.places, random, free));
+  for (let round = 0; round < tuning.climbs; round++) {
+    ranked.sort((a, b) => b.worth - a.worth);
+    const leaders = ranked.slice(0, 4);
+    for (let n = 0; n < tuning.steps; n++) add(sparseMove(axes, (leaders[n % 4] as (typeof ranked)[number]).places, random, { ...reach, step: reach.step * 0.5 }));
+  }
+  ranked.sort((a, b) => b.worth - a.worth);
+  for (const { places } of ranked.slice(0, 40)) {
+    const values = valuesAt(space, axes, places, from);
+    if (!isNew(values)) continue;
+    const { mean, sd } = model.predict(places);
+    const back = (y: number): number => sign * unscaled(known.scale, known.middle + known.spread * y);
+    const value = back(mean);
+    return told(values, `; predicted ${value.toPrecision(5)} ± ${Math.abs(back(mean + sd) - value).toPrecision(2)}, ${Math.round(100 * chance(places))} % to crash`);
+  }
+  return plain();
+}
+void streamOf;

@@ -1,0 +1,237 @@
+import { choleskyAppend, cholesky, choleskyInverse, dot, solveLower, solveUpper } from "../../kit/index.ts";
+import type { Axis } from "./axes.ts";
+
+/** What was measured: places, the outcome on the model's scale, and the variance of its noise in shares of one measurement's. */
+export interface Data {
+  readonly points: readonly (readonly number[])[];
+  readonly y: readonly number[];
+  /** One over the number of measurements. */
+  readonly shares: readonly number[];
+}
+
+/** Logarithms of the covariance's parameters: a length for each axis, then the odds of the additive part, the signal's variance, the noise's. */
+export type Theta = readonly number[];
+
+export const sizeOf = (axes: readonly Axis[]): number => axes.length + 3;
+
+export interface Prior {
+  readonly means: readonly number[];
+  readonly sds: readonly number[];
+}
+
+export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
+  means: [
+    ...axes.map(({ isCategory }) => (isCategory ? 0 : Math.log(0.5))),
+    0,
+    0,
+    noiseSd === undefined ? Math.log(0.01) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
+  ],
+  sds: [...axes.map(() => 0.8), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
+});
+
+/** Squared distance along one axis; a parameter that only one of both has counts as far as half its range. */
+export const squareOn = (isCategory: boolean, a: number, b: number): number => {
+  if (a === b) return 0;
+  if (isCategory) return Number.isNaN(a) && Number.isNaN(b) ? 0 : 1;
+  const step = a - b;
+  if (step === step) return step * step;
+  return Number.isNaN(a) && Number.isNaN(b) ? 0 : 0.25;
+};
+
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+const constant = 1; // variance of the mean
+
+/** The gradient of the log posterior over theta, and its value. */
+export function evidence(squares: readonly Float64Array[], { y, shares }: Data, theta: Theta, prior: Prior) {
+  const n = y.length;
+  const d = theta.length - 3;
+  const share = logistic(theta[d] as number);
+  const signal = Math.exp(theta[d + 1] as number);
+  const noise = Math.exp(theta[d + 2] as number);
+  const weights = Array.from({ length: d }, (_, j) => Math.exp(-2 * (theta[j] as number)));
+  const size = (n * (n - 1)) / 2;
+  const added = new Float64Array(size);
+  const summed = new Float64Array(size);
+  for (let j = 0; j < d; j++) {
+    const w = weights[j] as number;
+    const square = squares[j] as Float64Array;
+    for (let p = 0; p < size; p++) {
+      const q = (square[p] as number) * w;
+      summed[p] = (summed[p] as number) + q;
+      added[p] = (added[p] as number) + 1 / (1 + q);
+    }
+  }
+  const joint = jointScale(d);
+  const rows: number[][] = [];
+  for (let i = 0, p = 0; i < n; i++) {
+    const row = new Array<number>(n).fill(0);
+    for (let k = 0; k < i; k++, p++)
+      row[k] = constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint));
+    row[i] = constant + signal + noise * (shares[i] as number) + 1e-6;
+    rows.push(row);
+  }
+  const lower = cholesky(rows);
+  const alpha = solveUpper(lower, solveLower(lower, y));
+  const inverse = choleskyInverse(lower);
+  const gradient = new Array<number>(d + 3).fill(0);
+  // off the diagonal each pair counts twice, and the half of the formula takes that away
+  let [toShare, toSignal, toNoise] = [0, 0, 0];
+  const inner = new Float64Array(size);
+  const outer = new Float64Array(size);
+  for (let i = 0, p = 0; i < n; i++) {
+    const a = alpha[i] as number;
+    const row = inverse[i] as number[];
+    for (let k = 0; k < i; k++, p++) {
+      const g = a * (alpha[k] as number) - (row[k] as number);
+      const s = (summed[p] as number) * joint;
+      const [one, other] = [(added[p] as number) / d, product(s)];
+      toShare += g * signal * (one - other);
+      toSignal += g * signal * (share * one + (1 - share) * other);
+      inner[p] = (g * signal * share * 2) / d;
+      outer[p] = -g * signal * (1 - share) * productSlope(s) * 2 * joint;
+    }
+    const g = 0.5 * (a * a - (row[i] as number));
+    toSignal += g * signal;
+    toNoise += g * noise * (shares[i] as number);
+  }
+  for (let j = 0; j < d; j++) {
+    const w = weights[j] as number;
+    const square = squares[j] as Float64Array;
+    let sum = 0;
+    for (let p = 0; p < size; p++) {
+      const q = (square[p] as number) * w;
+      if (q === 0) continue;
+      const r = 1 / (1 + q);
+      sum += q * ((inner[p] as number) * r * r + (outer[p] as number));
+    }
+    gradient[j] = sum;
+  }
+  gradient[d] = toShare * share * (1 - share);
+  gradient[d + 1] = toSignal;
+  gradient[d + 2] = toNoise;
+  let value = -0.5 * dot(y, alpha);
+  for (let i = 0; i < n; i++) value -= Math.log((lower[i] as number[])[i] as number);
+  for (let j = 0; j < d + 3; j++) {
+    const off = ((theta[j] as number) - (prior.means[j] as number)) / (prior.sds[j] as number);
+    value -= 0.5 * off * off;
+    gradient[j] = (gradient[j] as number) - off / (prior.sds[j] as number);
+  }
+  return { value, gradient, lower, alpha };
+}
+
+/** So that points that differ on every axis are as far from each other in the joint part as on one axis, on average. */
+const jointScale = (d: number): number => Math.min(1, 4 / d);
+
+/** Rational quadratic with two degrees of freedom, of a squared distance. */
+const product = (s: number): number => {
+  const r = 1 / (1 + s / 4);
+  return r * r;
+};
+const productSlope = (s: number): number => {
+  const r = 1 / (1 + s / 4);
+  return -0.5 * r * r * r;
+};
+
+/** Squared distances of all pairs, axis by axis, rows of the lower triangle one after the other. */
+export function squaresOf(axes: readonly { isCategory: boolean }[], points: Data["points"]): Float64Array[] {
+  const n = points.length;
+  return axes.map(({ isCategory }, axis) => {
+    const all = new Float64Array((n * (n - 1)) / 2);
+    for (let i = 0, p = 0; i < n; i++)
+      for (let k = 0; k < i; k++, p++)
+        all[p] = squareOn(isCategory, (points[i] as readonly number[])[axis] as number, (points[k] as readonly number[])[axis] as number);
+    return all;
+  });
+}
+
+/** What a rise by sign-adapted steps (Riedmiller and Braun 1993) needs to go on. */
+export interface Ascent {
+  theta: number[];
+  steps: number[];
+  signs: number[];
+}
+
+export const startOf = (prior: Prior): Ascent => ({
+  theta: [...prior.means],
+  steps: prior.means.map(() => 0.2),
+  signs: prior.means.map(() => 0),
+});
+
+export function ascend(ascent: Ascent, squares: readonly Float64Array[], data: Data, prior: Prior, rounds: number): Ascent {
+  const theta = [...ascent.theta];
+  const steps = [...ascent.steps];
+  const signs = [...ascent.signs];
+  for (let round = 0; round < rounds; round++) {
+    const { gradient } = evidence(squares, data, theta, prior);
+    for (let j = 0; j < theta.length; j++) {
+      const sign = Math.sign(gradient[j] as number);
+      const turn = sign * (signs[j] as number);
+      steps[j] = Math.min(0.5, Math.max(0.01, (steps[j] as number) * (turn > 0 ? 1.3 : turn < 0 ? 0.5 : 1)));
+      signs[j] = turn < 0 ? 0 : sign;
+      if (turn >= 0) theta[j] = (theta[j] as number) + sign * (steps[j] as number);
+    }
+  }
+  return { theta, steps, signs };
+}
+
+/** The posterior on the model's scale. */
+export class Surrogate {
+  readonly #axes: readonly Axis[];
+  readonly #points: readonly (readonly number[])[];
+  readonly #weights: readonly number[];
+  readonly #share: number;
+  readonly #signal: number;
+  readonly #joint: number;
+  readonly #lower: number[][];
+  readonly #alpha: readonly number[];
+  readonly noise: number;
+
+  /** `pending`: points whose outcome is not known yet; they take away uncertainty and nothing else (Ginsbourger, Le Riche and Carraro 2010, kriging believer). */
+  constructor(axes: readonly Axis[], data: Data, theta: Theta, pending: Data["points"] = []) {
+    const d = axes.length;
+    this.#axes = axes;
+    this.#weights = axes.map((_, j) => Math.exp(-2 * (theta[j] as number)));
+    this.#share = logistic(theta[d] as number);
+    this.#signal = Math.exp(theta[d + 1] as number);
+    this.noise = Math.exp(theta[d + 2] as number);
+    this.#joint = jointScale(d);
+    const points = [...data.points];
+    const rows = points.map((point, i) => {
+      const row = points.slice(0, i).map((other) => this.#covariance(point, other));
+      return [...row, this.#variance + this.noise * (data.shares[i] as number) + 1e-6];
+    });
+    let lower = cholesky(rows);
+    this.#alpha = solveUpper(lower, solveLower(lower, data.y));
+    for (const point of pending) {
+      const row = points.map((other) => this.#covariance(point, other));
+      lower = choleskyAppend(lower, [...row, this.#variance + this.noise + 1e-6]);
+      points.push(point);
+    }
+    this.#points = points;
+    this.#lower = lower;
+  }
+
+  get #variance(): number {
+    return constant + this.#signal;
+  }
+
+  #covariance(a: readonly number[], b: readonly number[]): number {
+    let [sum, added] = [0, 0];
+    const d = this.#axes.length;
+    for (let j = 0; j < d; j++) {
+      const q = squareOn((this.#axes[j] as Axis).isCategory, a[j] as number, b[j] as number) * (this.#weights[j] as number);
+      sum += q;
+      added += 1 / (1 + q);
+    }
+    return constant + this.#signal * (this.#share * (added / d) + (1 - this.#share) * product(sum * this.#joint));
+  }
+
+  predict(point: readonly number[]): { mean: number; sd: number } {
+    const k: number[] = [];
+    for (const other of this.#points) k.push(this.#covariance(point, other));
+    let mean = 0;
+    for (let i = 0; i < this.#alpha.length; i++) mean += (k[i] as number) * (this.#alpha[i] as number);
+    const v = solveLower(this.#lower, k);
+    return { mean, sd: Math.sqrt(Math.max(1e-12, this.#variance - dot(v, v))) };
+  }
+}
