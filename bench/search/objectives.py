@@ -87,7 +87,7 @@ def mlp_digits(v, seed):
         alpha=v["alpha"],
         batch_size=v["batch"],
         learning_rate_init=v["rate"],
-        momentum=v.get("momentum", 0.9),
+        momentum=float(v.get("momentum", 0.9)),
         beta_1=v.get("beta_1", 0.9),
         beta_2=v.get("beta_2", 0.999),
         max_iter=v["epochs"],
@@ -111,8 +111,8 @@ def booster_diabetes(v, seed):
             max_iter=v["trees"],
             max_leaf_nodes=v["leaves"],
             min_samples_leaf=v["leaf"],
-            l2_regularization=v["l2"],
-            max_features=v["features"],
+            l2_regularization=float(v["l2"]),
+            max_features=float(v["features"]),
             max_bins=v["bins"],
             random_state=seed,
         ).fit(train, y)
@@ -123,7 +123,6 @@ def booster_diabetes(v, seed):
 def svm_wine(v, seed):
     """A support vector machine on the wines: log loss of three splits."""
     import numpy
-    from sklearn.linear_model import LogisticRegression  # noqa: F401
     from sklearn.metrics import log_loss
     from sklearn.svm import SVC
 
@@ -136,7 +135,7 @@ def svm_wine(v, seed):
             kernel=v["kernel"],
             gamma=v.get("gamma", "scale"),
             degree=v.get("degree", 3),
-            coef0=v.get("coef0", 0.0),
+            coef0=float(v.get("coef0", 0.0)),
             tol=v["tol"],
             probability=True,
             random_state=seed,
@@ -158,10 +157,10 @@ def forest_cancer(v, seed):
             n_estimators=v["trees"],
             max_depth=v["depth"],
             min_samples_leaf=v["leaf"],
-            max_features=v["features"],
+            max_features=float(v["features"]),
             criterion=v["criterion"],
             bootstrap=v["bootstrap"],
-            max_samples=v.get("samples"),
+            max_samples=float(v["samples"]) if "samples" in v else None,
             random_state=seed,
         ).fit(train, y)
         losses.append(log_loss(z, model.predict_proba(test), labels=range(2)))

@@ -22,7 +22,9 @@ export interface Played extends Game {
   value: number;
   baseline: number;
   best?: number;
-  /** True value of the best so far after each trial. */
+  /** The best that was measured. */
+  seen: number;
+  /** True value of the best so far after each measurement. */
   curve: number[];
   crashes: number;
   /** Median time to propose, in milliseconds. */
@@ -44,7 +46,7 @@ export async function play(game: Game, task: Task, proposer: Plugin | undefined)
   return { ...game, ...told, baseline: round(baseline), ...(instance.best === undefined ? {} : { best: instance.best }) };
 }
 
-type Told = Pick<Played, "value" | "curve" | "crashes" | "ms">;
+type Told = Pick<Played, "value" | "seen" | "curve" | "crashes" | "ms">;
 
 /** Through the real loop. What it spends on repeats of the baseline counts as trials. */
 async function playOwn({ seed, trials, slots }: Game, instance: Instance, proposer: Plugin): Promise<Told> {
@@ -59,7 +61,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
     evaluator: evaluateFunction({
       function: async (values, context) => {
         if (slots > 1) await new Promise((resolve) => setTimeout(resolve, 5 + 15 * delay()));
-        return curve.measured(values, await instance.measure(values, context.seed).valueOf());
+        return curve.measured(values, await instance.measure(values, context.seed));
       },
       thread: false,
     }),
@@ -74,7 +76,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
     const all = [...(view?.trials ?? [])] as Trial<TaskChange>[];
     const winner = (view?.incumbent?.trial as Trial<TaskChange>).candidate.values ?? {};
     const crashes = all.filter(({ outcome }) => outcome?.status === "crashed").length;
-    return { value: round(await instance.truth(winner)), curve: curve.points, crashes, ms: round(median(times)) };
+    return { value: round(await instance.truth(winner)), seen: round(curve.least), curve: curve.points, crashes, ms: round(median(times)) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -132,14 +134,14 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
     const { ms } = await bridge().ask<{ ms: number }>({ do: "tell", number: ended.number, loss: loss ?? null });
     times[times.length - 1] = (times.at(-1) ?? 0) + ms;
   }
-  return { value: round(await instance.truth(best.values)), curve: curve.points, crashes, ms: round(median(times)) };
+  return { value: round(await instance.truth(best.values)), seen: round(curve.least), curve: curve.points, crashes, ms: round(median(times)) };
 }
 
-/** True value of the luckiest so far, trial by trial. */
+/** True value of the luckiest so far, measurement by measurement; where the truth is dear, what was measured. */
 class Curve {
   readonly points: number[] = [];
   readonly #instance: Instance;
-  #least = Infinity;
+  least = Infinity;
   #true = Infinity;
 
   constructor(instance: Instance) {
@@ -147,9 +149,9 @@ class Curve {
   }
 
   async measured(values: Values, loss: number): Promise<number> {
-    if (loss < this.#least) {
-      this.#least = loss;
-      this.#true = await this.#instance.truth(values);
+    if (loss < this.least) {
+      this.least = loss;
+      this.#true = this.#instance.isDear ? loss : await this.#instance.truth(values);
     }
     this.points.push(round(this.#true));
     return loss;

@@ -121,6 +121,23 @@ class OptunaSampler(Sampler):
     def tell(self, number, loss):
         self.study.tell(number, self.penalised(loss))
 
+    def know(self, values, loss):
+        """A trial of an earlier search."""
+        import optuna
+
+        made = {}
+        places = self.places(values)
+        for name, item, parameter, _ in self.axes:
+            kind, low, high, log, _ = domain_of(parameter)
+            key = self.key(name, item)
+            if kind == "float":
+                made[key] = optuna.distributions.FloatDistribution(low, high, log=log)
+            elif kind == "int":
+                made[key] = optuna.distributions.IntDistribution(low, high, log=log)
+            else:
+                made[key] = optuna.distributions.CategoricalDistribution(list(range(low, high + 1)))
+        self.study.add_trial(optuna.trial.create_trial(params=places, distributions=made, value=loss))
+
 
 class Multivariate(OptunaSampler):
     def sampler(self, samplers):

@@ -1,14 +1,9 @@
-import { cholesky, normalShare, solveLower, solveUpper, dot } from "../../kit/index.ts";
+import { cholesky, normalShare, solveLower, solveUpper, dot, type Axis } from "../../kit/index.ts";
 import { squareOn } from "./surrogate.ts";
-import type { Axis } from "./axes.ts";
+import { tuning } from "./tuning.ts";
 import type { Tried } from "./history.ts";
 
 /** Believed of a point far from all that was tried: crashes are rare around a baseline that runs. */
-const prior = -1;
-const slope = 4; // variance of the rise along the whole of an axis
-const local = 0.5;
-const length = 0.3;
-const noise = 0.15;
 const mostPoints = 48;
 
 /**
@@ -32,6 +27,7 @@ export function crashChance(axes: readonly Axis[], tried: readonly Tried[], cent
 }
 
 function classifier(axes: readonly Axis[], fine: readonly Tried[], crashed: readonly Tried[], center: readonly number[]): (point: readonly number[]) => number {
+  const { prior, slope, local, length, noise } = tuning.crash;
   const points = [...fine, ...crashed].map(({ places }) => places);
   const labels = [...fine.map(() => -1 - prior), ...crashed.map(() => 1 - prior)];
   const scale = 1 / (length * length);

@@ -1,5 +1,6 @@
 import type { TaskChange, Trial, Values } from "../../core/index.ts";
-import { canonical, median, valuesKey } from "../../kit/index.ts";
+import { canonical, quantile, valuesKey } from "../../kit/index.ts";
+import { tuning } from "./tuning.ts";
 
 /** One point that was tried: all its measurements, or how it crashed. */
 export interface Tried {
@@ -40,7 +41,7 @@ export function noiseOf(tried: Iterable<Tried>): { variance: number; freedom: nu
 export function scaleOf(losses: readonly number[], noiseSd: number): Scale {
   const best = Math.min(...losses);
   const above = losses.map((loss) => loss - best).filter((gap) => gap > 0);
-  const unit = Math.max(above.length > 0 ? median(above) : 0, noiseSd, Number.MIN_VALUE);
+  const unit = Math.max(above.length > 0 ? quantile(above, tuning.unit) : 0, noiseSd, Number.MIN_VALUE);
   return { best, unit };
 }
 

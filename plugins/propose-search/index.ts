@@ -1,9 +1,8 @@
 import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
-import { describeMove, expectedImprovement, streamOf, valuesKey, violation, type Space, type Values } from "../../kit/index.ts";
-import { axesOf, placesOf, valuesAt, type Axis } from "./axes.ts";
+import { axesOf, describeMove, expectedImprovement, placesOf, shuffle, valuesAt, valuesKey, violation, type Axis, type Space, type Values } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
 import { keyOf, lossOf, noiseOf, scaled, scaleOf, unscaled, type Scale, type Tried } from "./history.ts";
-import { crossing, sparseMove, type Reach } from "./moves.ts";
+import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
 import { ascend, priorOf, squaresOf, startOf, Surrogate, type Ascent, type Data } from "./surrogate.ts";
 import { tuning } from "./tuning.ts";
 
@@ -55,8 +54,10 @@ function learn(state: State, trial: Trial<TaskChange>, view: View<TaskChange>, a
   if (repeatOf === undefined && trial.id !== 0) {
     const { grow, shrink, most, least } = tuning.region;
     const isBetter = verdict?.decision === "keep";
-    state.region = Math.min(most, Math.max(least, state.region * (isBetter ? grow : verdict?.decision === "repeat" ? 1 : shrink)));
+    state.region = Math.min(most, state.region * (isBetter ? grow : verdict?.decision === "repeat" ? 1 : shrink));
+    if (state.region < least) state.region = tuning.region.reset;
   }
+  if (state.tried.size > mostKnown) state.tried = remembered(state.tried);
   const center = view.incumbent?.trial.id ?? 0;
   const { data, prior, tried } = dataOf(state, axes, center);
   if (tried.length >= 3) {
@@ -64,6 +65,18 @@ function learn(state: State, trial: Trial<TaskChange>, view: View<TaskChange>, a
     state.ascent = ascend(state.ascent ?? startOf(prior), squaresOf(axes, data.points), data, prior, rounds);
   }
   return state;
+}
+
+/** Points that are remembered, before those that are neither good nor late are forgotten: what a proposal costs must not grow. */
+const mostKnown = 256;
+
+function remembered(tried: ReadonlyMap<number, Tried>): Map<number, Tried> {
+  const all = [...tried.values()];
+  const measured = all.filter(({ losses }) => losses.length > 0);
+  const best = measured.toSorted((a, b) => lossOf(a) - lossOf(b)).slice(0, mostKnown / 4);
+  const crashed = all.filter(({ crash }) => crash !== undefined).slice(-mostKnown / 4);
+  const kept = new Set([...best, ...measured.slice(-mostKnown / 4), ...crashed]);
+  return new Map(all.filter((one) => kept.has(one) || one.id === 0).map((one) => [one.id, one]));
 }
 
 interface Known {
@@ -105,10 +118,10 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
   const free = axes.flatMap(({ name, levels }, axis) => (policy.frozen.includes(name) || Number.isNaN(start[axis]) || levels.length === 1 ? [] : [axis]));
   const reach: Reach = { step: state.region * (lengths[policy.strategy] ?? 1), free, chances: free.map((axis) => (policy.focus.includes((axes[axis] as Axis).name) ? 4 : 1)) };
   const running = pending.filter((trial) => trial.repeatOf === undefined);
-  const runningKeys = new Set(running.map(keyOf));
+  const taken = new Set([...running.map(keyOf), ...turn.refused.flatMap(({ candidate }) => (candidate?.values ? [valuesKey(candidate.values)] : []))]);
   const isConditional = Object.values(space.parameters).some(({ when }) => when);
   const whole = (places: readonly number[]): number[] => (isConditional ? placesOf(axes, valuesAt(space, axes, places, from)) : [...places]);
-  const isNew = (values: Values): boolean => !state.keys.has(valuesKey(values)) && !runningKeys.has(valuesKey(values)) && violation(space, values) === undefined;
+  const isNew = (values: Values): boolean => !state.keys.has(valuesKey(values)) && !taken.has(valuesKey(values)) && violation(space, values) === undefined;
   const told = (values: Values, more = "") => ({ candidate: { values }, hypothesis: `${describeMove(from, values)}${more}` });
   if (free.length === 0) return { candidate: { values: from } };
   const known = dataOf(state, axes, turn.parent.id);
@@ -124,24 +137,46 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
   const model = new Surrogate(axes, known.data, state.ascent.theta, running.map((trial) => placesOf(axes, trial.candidate.values ?? {})));
   const chance = crashChance(axes, [...state.tried.values()], start);
   const best = tuning.plugin ? model.predict(start).mean : Math.min(...known.data.y);
-  const score = (places: readonly number[]) => {
-    const prediction = model.predict(places);
-    return expectedImprovement(prediction, best) * (1 - chance(places));
-  };
-  const ranked: { places: number[]; worth: number }[] = [];
+  model.anchorAt(start);
+  const ranked: { places: readonly number[]; worth: number; isWhole?: boolean }[] = [];
   const add = (places: readonly number[]): void => {
     const all = whole(places);
-    ranked.push({ places: all, worth: score(all) });
+    ranked.push({ places: all, worth: expectedImprovement(model.predict(all), best) });
+  };
+  /** The chance to run through is dear, and can only lower a worth: so it is asked for those alone that lead. */
+  const lead = (count: number): void => {
+    for (;;) {
+      ranked.sort((a, b) => b.worth - a.worth);
+      const open = ranked.slice(0, count).filter((one) => !one.isWhole);
+      if (open.length === 0) return;
+      for (const one of open) {
+        one.worth *= (1 - chance(one.places)) ** tuning.crash.power;
+        one.isWhole = true;
+      }
+    }
   };
   for (let n = 0; n < tuning.moves; n++) add(sparseMove(axes, start, random, reach));
-  const elite = known.tried.map((one, i) => ({ one, y: known.data.y[i] as number })).sort((a, b) => a.y - b.y).slice(0, 8).filter(({ one }) => one.id !== turn.parent.id);
-  if (elite.length > 0) for (let n = 0; n < tuning.crossings; n++) add(crossing(start, (elite[n % elite.length] as (typeof elite)[number]).one.places, random, free));
-  for (let round = 0; round < tuning.climbs; round++) {
-    ranked.sort((a, b) => b.worth - a.worth);
-    const leaders = ranked.slice(0, 4);
-    for (let n = 0; n < tuning.steps; n++) add(sparseMove(axes, (leaders[n % 4] as (typeof ranked)[number]).places, random, { ...reach, step: reach.step * 0.5 }));
+  for (let n = 0; n < tuning.dense; n++) add(denseMove(axes, start, random, reach));
+  const elite = known.tried.map((one, i) => ({ places: one.places, id: one.id, y: known.data.y[i] as number })).sort((a, b) => a.y - b.y).slice(0, tuning.elite);
+  const others = elite.filter(({ id }) => id !== turn.parent.id);
+  if (others.length > 1) {
+    for (let n = 0; n < tuning.crossings; n++) add(crossing(start, (others[n % others.length] as (typeof others)[number]).places, random, free));
+    for (let n = 0; n < tuning.differences; n++) {
+      const [a, b] = shuffle(random, elite);
+      if (a && b) add(differenceMove(axes, start, a.places, b.places, random, free));
+    }
   }
-  ranked.sort((a, b) => b.worth - a.worth);
+  if (elite.length > 2) for (let n = 0; n < tuning.mixes; n++) add(mixture(start, elite.map(({ places }) => places), random, free));
+  for (let n = 0; n < tuning.global; n++) add(anyPlace(axes, start, random, free));
+  for (let round = 0; round < tuning.climbs; round++) {
+    lead(4);
+    const leaders = ranked.slice(0, 4);
+    for (let n = 0; n < tuning.steps; n++) {
+      const leader = (leaders[n % 4] as (typeof ranked)[number]).places;
+      add(n % 3 === 2 ? denseMove(axes, leader, random, { ...reach, step: reach.step * 0.3 }) : sparseMove(axes, leader, random, { ...reach, step: reach.step * 0.5 }));
+    }
+  }
+  lead(5);
   for (const { places } of ranked.slice(0, 40)) {
     const values = valuesAt(space, axes, places, from);
     if (!isNew(values)) continue;
@@ -152,4 +187,3 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
   }
   return plain();
 }
-void streamOf;

@@ -1,5 +1,4 @@
-import { integer, normal } from "../../kit/index.ts";
-import type { Axis } from "./axes.ts";
+import { integer, normal, type Axis } from "../../kit/index.ts";
 
 export interface Reach {
   /** Standard deviation of a step, as a share of the range. */
@@ -76,6 +75,58 @@ export function crossing(from: readonly number[], other: readonly number[], rand
   for (let n = 0; n < count; n++) {
     const axis = differing[integer(random, differing.length)] as number;
     to[axis] = other[axis] as number;
+  }
+  return to;
+}
+
+/** Every free axis moved a little, as where the best lies across the axes. */
+export function denseMove(axes: readonly Axis[], from: readonly number[], random: () => number, { free, step }: Reach): number[] {
+  const to = [...from];
+  const length = (step * 1.5) / Math.sqrt(Math.max(1, free.length));
+  for (const index of free) {
+    const axis = axes[index] as Axis;
+    if (axis.isCategory) {
+      if (random() < 1 / free.length) to[index] = moveOn(axis, from[index] as number, random, step);
+    } else to[index] = snapped(axis, (from[index] as number) + normal(random) * length);
+  }
+  return to;
+}
+
+function snapped({ levels }: Axis, place: number): number {
+  return levels.length === 0 ? Math.min(1, Math.max(0, place)) : (levels[nearestLevel(levels, place)] as number);
+}
+
+/** The difference of two good points added: long where the good points are spread (differential evolution, Storn and Price 1997). */
+export function differenceMove(axes: readonly Axis[], from: readonly number[], a: readonly number[], b: readonly number[], random: () => number, free: readonly number[]): number[] {
+  const to = [...from];
+  const factor = 0.3 + 0.9 * random();
+  for (const index of free) {
+    const [one, other] = [a[index] as number, b[index] as number];
+    if (one === other || Number.isNaN(one + other)) continue;
+    const axis = axes[index] as Axis;
+    if (axis.isCategory) {
+      if (random() < 0.5) to[index] = one;
+    } else to[index] = snapped(axis, (from[index] as number) + factor * (one - other));
+  }
+  return to;
+}
+
+/** Anywhere. */
+export function anyPlace(axes: readonly Axis[], from: readonly number[], random: () => number, free: readonly number[]): number[] {
+  const to = [...from];
+  for (const index of free) {
+    const { isCategory, levels } = axes[index] as Axis;
+    to[index] = isCategory ? integer(random, levels.length) : levels.length === 0 ? random() : (levels[integer(random, levels.length)] as number);
+  }
+  return to;
+}
+
+/** Each axis from one of these points. */
+export function mixture(from: readonly number[], elite: readonly (readonly number[])[], random: () => number, free: readonly number[]): number[] {
+  const to = [...from];
+  for (const index of free) {
+    const place = (elite[integer(random, elite.length)] as readonly number[])[index] as number;
+    if (!Number.isNaN(place)) to[index] = place;
   }
   return to;
 }

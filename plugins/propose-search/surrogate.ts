@@ -1,5 +1,5 @@
-import { choleskyAppend, cholesky, choleskyInverse, dot, solveLower, solveUpper } from "../../kit/index.ts";
-import type { Axis } from "./axes.ts";
+import { cholesky, choleskyAppend, choleskyInverse, dot, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
+import { tuning } from "./tuning.ts";
 
 /** What was measured: places, the outcome on the model's scale, and the variance of its noise in shares of one measurement's. */
 export interface Data {
@@ -21,12 +21,12 @@ export interface Prior {
 
 export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
   means: [
-    ...axes.map(({ isCategory }) => (isCategory ? 0 : Math.log(0.5))),
+    ...axes.map(({ isCategory }) => Math.log(isCategory ? tuning.prior.category : tuning.prior.length)),
     0,
     0,
-    noiseSd === undefined ? Math.log(0.01) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
+    noiseSd === undefined ? Math.log(tuning.prior.noise) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
   ],
-  sds: [...axes.map(() => 0.8), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
+  sds: [...axes.map(() => tuning.prior.sd), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
 });
 
 /** Squared distance along one axis; a parameter that only one of both has counts as far as half its range. */
@@ -39,7 +39,6 @@ export const squareOn = (isCategory: boolean, a: number, b: number): number => {
 };
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
-const constant = 1; // variance of the mean
 
 /** The gradient of the log posterior over theta, and its value. */
 export function evidence(squares: readonly Float64Array[], { y, shares }: Data, theta: Theta, prior: Prior) {
@@ -66,8 +65,8 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Data, 
   for (let i = 0, p = 0; i < n; i++) {
     const row = new Array<number>(n).fill(0);
     for (let k = 0; k < i; k++, p++)
-      row[k] = constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint));
-    row[i] = constant + signal + noise * (shares[i] as number) + 1e-6;
+      row[k] = tuning.prior.constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint));
+    row[i] = tuning.prior.constant + signal + noise * (shares[i] as number) + 1e-6;
     rows.push(row);
   }
   const lower = cholesky(rows);
@@ -120,7 +119,7 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Data, 
 }
 
 /** So that points that differ on every axis are as far from each other in the joint part as on one axis, on average. */
-const jointScale = (d: number): number => Math.min(1, 4 / d);
+const jointScale = (d: number): number => Math.min(1, tuning.prior.joint / d);
 
 /** Rational quadratic with two degrees of freedom, of a squared distance. */
 const product = (s: number): number => {
@@ -177,20 +176,26 @@ export function ascend(ascent: Ascent, squares: readonly Float64Array[], data: D
 /** The posterior on the model's scale. */
 export class Surrogate {
   readonly #axes: readonly Axis[];
-  readonly #points: readonly (readonly number[])[];
-  readonly #weights: readonly number[];
+  readonly #weights: Float64Array;
   readonly #share: number;
   readonly #signal: number;
   readonly #joint: number;
-  readonly #lower: number[][];
+  readonly #points: readonly (readonly number[])[];
+  /** Rows of the triangle one after the other. */
+  readonly #lower: Float64Array;
   readonly #alpha: readonly number[];
+  /** Where most predictions are asked for, and what its covariances are made of. */
+  #anchor: readonly number[] = [];
+  #sums = new Float64Array(0);
+  #adds = new Float64Array(0);
+  readonly #k: Float64Array;
   readonly noise: number;
 
-  /** `pending`: points whose outcome is not known yet; they take away uncertainty and nothing else (Ginsbourger, Le Riche and Carraro 2010, kriging believer). */
+  /** `pending`: points whose outcome is not known yet; they take away uncertainty and nothing else (kriging believer: Ginsbourger, Le Riche and Carraro 2010). */
   constructor(axes: readonly Axis[], data: Data, theta: Theta, pending: Data["points"] = []) {
     const d = axes.length;
     this.#axes = axes;
-    this.#weights = axes.map((_, j) => Math.exp(-2 * (theta[j] as number)));
+    this.#weights = Float64Array.from(axes, (_, j) => Math.exp(-2 * (theta[j] as number)));
     this.#share = logistic(theta[d] as number);
     this.#signal = Math.exp(theta[d + 1] as number);
     this.noise = Math.exp(theta[d + 2] as number);
@@ -208,30 +213,81 @@ export class Surrogate {
       points.push(point);
     }
     this.#points = points;
-    this.#lower = lower;
+    this.#k = new Float64Array(points.length);
+    this.#lower = new Float64Array((points.length * (points.length + 1)) / 2);
+    for (let i = 0, at = 0; i < lower.length; i++) for (const number of lower[i] as number[]) this.#lower[at++] = number;
   }
 
   get #variance(): number {
-    return constant + this.#signal;
+    return tuning.prior.constant + this.#signal;
+  }
+
+  #term(axis: number, a: number, b: number): number {
+    return squareOn((this.#axes[axis] as Axis).isCategory, a, b) * (this.#weights[axis] as number);
+  }
+
+  #covarianceOf(sum: number, added: number): number {
+    return tuning.prior.constant + this.#signal * (this.#share * (added / this.#axes.length) + (1 - this.#share) * product(sum * this.#joint));
   }
 
   #covariance(a: readonly number[], b: readonly number[]): number {
     let [sum, added] = [0, 0];
-    const d = this.#axes.length;
-    for (let j = 0; j < d; j++) {
-      const q = squareOn((this.#axes[j] as Axis).isCategory, a[j] as number, b[j] as number) * (this.#weights[j] as number);
+    for (let j = 0; j < this.#axes.length; j++) {
+      const q = this.#term(j, a[j] as number, b[j] as number);
       sum += q;
       added += 1 / (1 + q);
     }
-    return constant + this.#signal * (this.#share * (added / d) + (1 - this.#share) * product(sum * this.#joint));
+    return this.#covarianceOf(sum, added);
+  }
+
+  /** Predictions at points that differ from this one on few axes become cheap. */
+  anchorAt(point: readonly number[]): void {
+    this.#anchor = point;
+    this.#sums = new Float64Array(this.#points.length);
+    this.#adds = new Float64Array(this.#points.length);
+    for (const [i, other] of this.#points.entries())
+      for (let j = 0; j < point.length; j++) {
+        const q = this.#term(j, point[j] as number, other[j] as number);
+        this.#sums[i] = (this.#sums[i] as number) + q;
+        this.#adds[i] = (this.#adds[i] as number) + 1 / (1 + q);
+      }
+  }
+
+  #fill(point: readonly number[]): void {
+    const anchor = this.#anchor;
+    const moved: number[] = [];
+    for (let j = 0; j < anchor.length; j++) if (anchor[j] !== point[j]) moved.push(j);
+    const isNear = anchor.length > 0 && moved.length * 2 < anchor.length;
+    for (let i = 0; i < this.#points.length; i++) {
+      const other = this.#points[i] as readonly number[];
+      if (!isNear) {
+        this.#k[i] = this.#covariance(point, other);
+        continue;
+      }
+      let [sum, added] = [this.#sums[i] as number, this.#adds[i] as number];
+      for (const j of moved) {
+        const before = this.#term(j, anchor[j] as number, other[j] as number);
+        const after = this.#term(j, point[j] as number, other[j] as number);
+        sum += after - before;
+        added += 1 / (1 + after) - 1 / (1 + before);
+      }
+      this.#k[i] = this.#covarianceOf(Math.max(0, sum), added);
+    }
   }
 
   predict(point: readonly number[]): { mean: number; sd: number } {
-    const k: number[] = [];
-    for (const other of this.#points) k.push(this.#covariance(point, other));
+    this.#fill(point);
+    const [k, lower] = [this.#k, this.#lower];
     let mean = 0;
     for (let i = 0; i < this.#alpha.length; i++) mean += (k[i] as number) * (this.#alpha[i] as number);
-    const v = solveLower(this.#lower, k);
-    return { mean, sd: Math.sqrt(Math.max(1e-12, this.#variance - dot(v, v))) };
+    let known = 0;
+    for (let i = 0, at = 0; i < k.length; i++) {
+      let rest = k[i] as number;
+      for (let j = 0; j < i; j++) rest -= (lower[at++] as number) * (k[j] as number);
+      rest /= lower[at++] as number;
+      k[i] = rest;
+      known += rest * rest;
+    }
+    return { mean, sd: Math.sqrt(Math.max(1e-12, this.#variance - known)) };
   }
 }

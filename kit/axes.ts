@@ -1,4 +1,5 @@
-import { canonical, complete, decode, encode, valuesOf, type Domain, type Space, type Value, type Values } from "../../kit/index.ts";
+import { canonical } from "./json.ts";
+import { complete, decode, encode, valuesOf, type Domain, type Space, type Value, type Values } from "./space.ts";
 
 /** One number of a point: a place in [0, 1], or the number of a category. */
 export interface Axis {
