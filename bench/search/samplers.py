@@ -179,7 +179,7 @@ class Nevergrad(Sampler):
         parametrization = ng.p.Dict(**parts)
         parametrization.random_state = numpy.random.RandomState(self.seed)
         self.search = ng.optimizers.NGOpt(parametrization, budget=self.trials, num_workers=self.slots)
-        self.search.suggest(**start)
+        self.search.suggest(start)
         self.asked = {}
 
     def ask(self):

@@ -1,10 +1,10 @@
-import { cholesky, normalShare, solveLower, solveUpper, dot, type Axis } from "../../kit/index.ts";
-import { squareOn } from "./surrogate.ts";
+import { cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
+import { columnsOf, squaresFrom, type Column } from "./columns.ts";
 import { tuning } from "./tuning.ts";
 import type { Tried } from "./history.ts";
 
 /** Believed of a point far from all that was tried: crashes are rare around a baseline that runs. */
-const mostPoints = 48;
+const mostPoints = 40;
 
 /**
  * The chance that a point crashes, for each kind of crash a classifier of its
@@ -17,37 +17,62 @@ const mostPoints = 48;
 export function crashChance(axes: readonly Axis[], tried: readonly Tried[], center: readonly number[]): (point: readonly number[]) => number {
   const crashed = tried.filter(({ crash }) => crash !== undefined);
   if (crashed.length === 0) return () => 0;
-  const far = (one: Tried): number => axes.reduce((sum, { isCategory }, j) => sum + squareOn(isCategory, one.places[j] as number, center[j] as number), 0);
-  const near = (list: readonly Tried[], count: number): Tried[] =>
-    list.length <= count ? [...list] : list.map((one) => ({ one, at: far(one) })).sort((a, b) => a.at - b.at).slice(0, count).map(({ one }) => one);
-  const fine = near(tried.filter(({ losses }) => losses.length > 0), mostPoints / 2);
+  const fine = nearest(axes, tried.filter(({ losses }) => losses.length > 0), center);
   const kinds = [...new Set(crashed.map(({ crash }) => crash))];
-  const each = kinds.map((kind) => classifier(axes, fine, near(crashed.filter(({ crash }) => crash === kind), mostPoints / 2), center));
+  const each = kinds.map((kind) => classifier(axes, fine, nearest(axes, crashed.filter(({ crash }) => crash === kind), center), center));
   return (point) => 1 - each.reduce((product, chance) => product * (1 - chance(point)), 1);
 }
 
+function nearest(axes: readonly Axis[], tried: readonly Tried[], center: readonly number[]): readonly Tried[] {
+  if (tried.length <= mostPoints / 2) return tried;
+  const far = new Float64Array(tried.length);
+  for (const [j, column] of columnsOf(axes, tried.map(({ places }) => places)).entries()) squaresFrom(column, center[j] as number, 1).forEach((square, i) => (far[i] = (far[i] as number) + square));
+  return tried.map((one, i) => ({ one, far: far[i] as number })).sort((a, b) => a.far - b.far).slice(0, mostPoints / 2).map(({ one }) => one);
+}
+
 function classifier(axes: readonly Axis[], fine: readonly Tried[], crashed: readonly Tried[], center: readonly number[]): (point: readonly number[]) => number {
-  const { prior, slope, local, length, noise } = tuning.crash;
+  const { prior, slope, local, length, noise, spread } = tuning.crash;
   const points = [...fine, ...crashed].map(({ places }) => places);
   const labels = [...fine.map(() => -1 - prior), ...crashed.map(() => 1 - prior)];
-  const scale = 1 / (length * length);
-  const covariance = (a: readonly number[], b: readonly number[]): number => {
-    let [line, squares] = [0, 0];
-    for (let j = 0; j < axes.length; j++) {
-      const { isCategory } = axes[j] as Axis;
-      const [from, to, middle] = [a[j] as number, b[j] as number, center[j] as number];
-      const product = isCategory ? 0 : (from - middle) * (to - middle);
-      if (product === product) line += product;
-      squares += squareOn(isCategory, from, to) * (isCategory ? 1 : scale);
+  const columns = columnsOf(axes, points);
+  const weights = axes.map(({ isCategory }) => (isCategory ? 1 : 1 / (length * length)));
+  const n = points.length;
+  /** Along numbers, from the center: how far to the same side both points lie. */
+  const alongOn = (axis: number, place: number, into: Float64Array): void => {
+    const middle = center[axis] as number;
+    const step = place - middle;
+    const { places, isCategory } = columns[axis] as Column;
+    if (isCategory || Number.isNaN(step) || step === 0) return;
+    for (let i = 0; i < n; i++) {
+      const other = (places[i] as number) - middle;
+      if (other === other) into[i] = (into[i] as number) + step * other;
     }
-    return slope * line + local / (1 + squares);
   };
-  const lower = cholesky(points.map((point, i) => points.slice(0, i + 1).map((other, k) => covariance(point, other) + (i === k ? noise : 0))));
-  const weights = solveUpper(lower, solveLower(lower, labels));
+  const term = new Float64Array(n);
+  const squaresOn = (axis: number, place: number, into: Float64Array, sign: 1 | -1): void => {
+    squaresFrom(columns[axis] as Column, place, weights[axis] as number, term);
+    for (let i = 0; i < n; i++) into[i] = (into[i] as number) + sign * (term[i] as number);
+  };
+  // the center is where most questions come from: there the line is flat, and on an axis that has not moved nothing changes
+  const atCenter = new Float64Array(n);
+  for (let j = 0; j < axes.length; j++) squaresOn(j, center[j] as number, atCenter, 1);
+  const covariances = (point: readonly number[]): Float64Array => {
+    const squares = Float64Array.from(atCenter);
+    const along = new Float64Array(n);
+    for (let j = 0; j < axes.length; j++) {
+      if (point[j] === center[j]) continue;
+      squaresOn(j, center[j] as number, squares, -1);
+      squaresOn(j, point[j] as number, squares, 1);
+      alongOn(j, point[j] as number, along);
+    }
+    return along.map((line, i) => slope * line + local / (1 + Math.max(0, squares[i] as number)));
+  };
+  const lower = cholesky(points.map((point, i) => [...covariances(point).subarray(0, i + 1)].map((one, k) => (i === k ? one + noise : one))));
+  const solved = solveUpper(lower, solveLower(lower, labels));
   return (point) => {
-    const k = points.map((other) => covariance(point, other));
-    const v = solveLower(lower, k);
-    const spread = Math.max(0, covariance(point, point) - dot(v, v)) + noise;
-    return normalShare((prior + dot(k, weights)) / Math.sqrt(spread));
+    const k = covariances(point);
+    let latent = prior;
+    for (let i = 0; i < n; i++) latent += (k[i] as number) * (solved[i] as number);
+    return normalShare(latent / spread);
   };
 }

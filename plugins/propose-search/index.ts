@@ -13,6 +13,8 @@ interface State {
   keys: Set<string>;
   ascent?: Ascent;
   region: number;
+  /** What the model knew at the last trial, with this point in the middle. */
+  known?: Known;
 }
 
 /** The default. */
@@ -59,10 +61,12 @@ function learn(state: State, trial: Trial<TaskChange>, view: View<TaskChange>, a
   }
   if (state.tried.size > mostKnown) state.tried = remembered(state.tried);
   const center = view.incumbent?.trial.id ?? 0;
-  const { data, prior, tried } = dataOf(state, axes, center);
+  const known = dataOf(state, axes, center);
+  state.known = known;
+  const { data, prior, tried, squares } = known;
   if (tried.length >= 3) {
     const rounds = Math.max(1, Math.min(10, Math.round(tuning.rounds * (32 / tried.length) ** 2)));
-    state.ascent = ascend(state.ascent ?? startOf(prior), squaresOf(axes, data.points), data, prior, rounds);
+    state.ascent = ascend(state.ascent ?? startOf(prior), squares, data, prior, rounds);
   }
   return state;
 }
@@ -80,7 +84,9 @@ function remembered(tried: ReadonlyMap<number, Tried>): Map<number, Tried> {
 }
 
 interface Known {
+  center: number;
   data: Data;
+  squares: readonly Float64Array[];
   prior: ReturnType<typeof priorOf>;
   tried: Tried[];
   scale: Scale;
@@ -107,7 +113,7 @@ function dataOf(state: State, axes: readonly Axis[], centerId: number): Known {
   const spread = Math.sqrt(z.reduce((sum, one) => sum + (one - middle) ** 2, 0) / z.length) || 1;
   const data = { points: tried.map(({ places }) => places), y: z.map((one) => (one - middle) / spread), shares: tried.map((one) => 1 / one.losses.length) };
   const prior = priorOf(axes, freedom > 0 ? Math.sqrt(variance) / scale.unit / spread : undefined);
-  return { data, prior, tried, scale, middle, spread };
+  return { center: centerId, data, squares: squaresOf(axes, data.points), prior, tried, scale, middle, spread };
 }
 
 function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<TaskChange>, sign: number): Pick<Draft<TaskChange>, "candidate" | "hypothesis"> {
@@ -119,12 +125,15 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
   const reach: Reach = { step: state.region * (lengths[policy.strategy] ?? 1), free, chances: free.map((axis) => (policy.focus.includes((axes[axis] as Axis).name) ? 4 : 1)) };
   const running = pending.filter((trial) => trial.repeatOf === undefined);
   const taken = new Set([...running.map(keyOf), ...turn.refused.flatMap(({ candidate }) => (candidate?.values ? [valuesKey(candidate.values)] : []))]);
-  const isConditional = Object.values(space.parameters).some(({ when }) => when);
-  const whole = (places: readonly number[]): number[] => (isConditional ? placesOf(axes, valuesAt(space, axes, places, from)) : [...places]);
+  const deciding = new Set(Object.values(space.parameters).flatMap(({ when }) => Object.keys(when ?? {})));
+  const switches = axes.flatMap(({ name }, axis) => (deciding.has(name) ? [axis] : []));
+  /** Without what a moved choice made inactive, with defaults for what became active. */
+  const whole = (places: readonly number[]): readonly number[] =>
+    switches.some((axis) => places[axis] !== start[axis]) ? placesOf(axes, valuesAt(space, axes, places, from)) : places;
   const isNew = (values: Values): boolean => !state.keys.has(valuesKey(values)) && !taken.has(valuesKey(values)) && violation(space, values) === undefined;
-  const told = (values: Values, more = "") => ({ candidate: { values }, hypothesis: `${describeMove(from, values)}${more}` });
+  const told = (values: Values, belief = describeMove(from, values)) => ({ candidate: { values }, hypothesis: belief });
   if (free.length === 0) return { candidate: { values: from } };
-  const known = dataOf(state, axes, turn.parent.id);
+  const known = state.known?.center === turn.parent.id ? state.known : dataOf(state, axes, turn.parent.id);
   const plain = () => {
     let values = from;
     for (let look = 0; look < 20; look++) {
@@ -134,14 +143,21 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
     return told(values);
   };
   if (known.tried.length < tuning.first || !state.ascent || random() < tuning.plain) return plain();
-  const model = new Surrogate(axes, known.data, state.ascent.theta, running.map((trial) => placesOf(axes, trial.candidate.values ?? {})));
+  const model = new Surrogate(axes, known.data, state.ascent.theta, running.map((trial) => placesOf(axes, trial.candidate.values ?? {})), known.squares);
   const chance = crashChance(axes, [...state.tried.values()], start);
-  const best = tuning.plugin ? model.predict(start).mean : Math.min(...known.data.y);
+  const { incumbent } = turn.view;
+  const value = incumbent?.trial.id === turn.parent.id ? sign * incumbent.value : undefined;
+  const best = tuning.plugin || value === undefined || Number.isNaN(value) ? model.predict(start).mean : (scaled(known.scale, value) - known.middle) / known.spread;
   model.anchorAt(start);
   const ranked: { places: readonly number[]; worth: number; isWhole?: boolean }[] = [];
-  const add = (places: readonly number[]): void => {
-    const all = whole(places);
-    ranked.push({ places: all, worth: expectedImprovement(model.predict(all), best) });
+  let most = 0;
+  const add = (given: readonly number[]): void => {
+    const places = whole(given);
+    // what cannot come near the best so far is not worth its full prediction
+    if (expectedImprovement(model.outlook(places), best) < 0.25 * most) return;
+    const worth = expectedImprovement(model.settle(), best);
+    most = Math.max(most, worth);
+    ranked.push({ places, worth });
   };
   /** The chance to run through is dear, and can only lower a worth: so it is asked for those alone that lead. */
   const lead = (count: number): void => {
@@ -182,8 +198,8 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
     if (!isNew(values)) continue;
     const { mean, sd } = model.predict(places);
     const back = (y: number): number => sign * unscaled(known.scale, known.middle + known.spread * y);
-    const value = back(mean);
-    return told(values, `; predicted ${value.toPrecision(5)} ± ${Math.abs(back(mean + sd) - value).toPrecision(2)}, ${Math.round(100 * chance(places))} % to crash`);
+    const expected = back(mean);
+    return told(values, `predicted ${expected.toPrecision(5)} ± ${Math.abs(back(mean + sd) - expected).toPrecision(2)}, ${Math.round(100 * chance(places))} % to crash`);
   }
   return plain();
 }

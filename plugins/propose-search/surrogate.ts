@@ -1,4 +1,5 @@
 import { cholesky, choleskyAppend, choleskyInverse, dot, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
+import { addTerm, columnsOf, squaresFrom, type Column } from "./columns.ts";
 import { tuning } from "./tuning.ts";
 
 /** What was measured: places, the outcome on the model's scale, and the variance of its noise in shares of one measurement's. */
@@ -29,19 +30,10 @@ export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
   sds: [...axes.map(() => tuning.prior.sd), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
 });
 
-/** Squared distance along one axis; a parameter that only one of both has counts as far as half its range. */
-export const squareOn = (isCategory: boolean, a: number, b: number): number => {
-  if (a === b) return 0;
-  if (isCategory) return Number.isNaN(a) && Number.isNaN(b) ? 0 : 1;
-  const step = a - b;
-  if (step === step) return step * step;
-  return Number.isNaN(a) && Number.isNaN(b) ? 0 : 0.25;
-};
-
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** The gradient of the log posterior over theta, and its value. */
-export function evidence(squares: readonly Float64Array[], { y, shares }: Data, theta: Theta, prior: Prior) {
+/** The covariance of what was measured, split, and what it was made of. */
+function factored(squares: readonly Float64Array[], { y, shares }: Data, theta: Theta) {
   const n = y.length;
   const d = theta.length - 3;
   const share = logistic(theta[d] as number);
@@ -63,14 +55,21 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Data, 
   const joint = jointScale(d);
   const rows: number[][] = [];
   for (let i = 0, p = 0; i < n; i++) {
-    const row = new Array<number>(n).fill(0);
+    const row: number[] = [];
     for (let k = 0; k < i; k++, p++)
-      row[k] = tuning.prior.constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint));
-    row[i] = tuning.prior.constant + signal + noise * (shares[i] as number) + 1e-6;
+      row.push(tuning.prior.constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint)));
+    row.push(tuning.prior.constant + signal + noise * (shares[i] as number) + 1e-6);
     rows.push(row);
   }
   const lower = cholesky(rows);
   const alpha = solveUpper(lower, solveLower(lower, y));
+  return { n, d, share, signal, noise, weights, size, added, summed, joint, lower, alpha };
+}
+
+/** The gradient of the log posterior over theta, and its value. */
+export function evidence(squares: readonly Float64Array[], data: Data, theta: Theta, prior: Prior) {
+  const { y, shares } = data;
+  const { n, d, share, signal, noise, weights, size, added, summed, joint, lower, alpha } = factored(squares, data, theta);
   const inverse = choleskyInverse(lower);
   const gradient = new Array<number>(d + 3).fill(0);
   // off the diagonal each pair counts twice, and the half of the formula takes that away
@@ -134,11 +133,9 @@ const productSlope = (s: number): number => {
 /** Squared distances of all pairs, axis by axis, rows of the lower triangle one after the other. */
 export function squaresOf(axes: readonly { isCategory: boolean }[], points: Data["points"]): Float64Array[] {
   const n = points.length;
-  return axes.map(({ isCategory }, axis) => {
+  return columnsOf(axes, points).map((column) => {
     const all = new Float64Array((n * (n - 1)) / 2);
-    for (let i = 0, p = 0; i < n; i++)
-      for (let k = 0; k < i; k++, p++)
-        all[p] = squareOn(isCategory, (points[i] as readonly number[])[axis] as number, (points[k] as readonly number[])[axis] as number);
+    for (let i = 1, p = 0; i < n; p += i, i++) squaresFrom(column, column.places[i] as number, 1, all.subarray(p, p + i));
     return all;
   });
 }
@@ -180,19 +177,25 @@ export class Surrogate {
   readonly #share: number;
   readonly #signal: number;
   readonly #joint: number;
-  readonly #points: readonly (readonly number[])[];
+  #points: Data["points"] = [];
+  #columns: readonly Column[] = [];
   /** Rows of the triangle one after the other. */
   readonly #lower: Float64Array;
   readonly #alpha: readonly number[];
   /** Where most predictions are asked for, and what its covariances are made of. */
   #anchor: readonly number[] = [];
+  #terms: readonly Float64Array[] = [];
   #sums = new Float64Array(0);
   #adds = new Float64Array(0);
-  readonly #k: Float64Array;
+  /** Of the point that was asked for last. */
+  #k = new Float64Array(0);
+  #sum = new Float64Array(0);
+  #added = new Float64Array(0);
+  #scratch = new Float64Array(0);
   readonly noise: number;
 
   /** `pending`: points whose outcome is not known yet; they take away uncertainty and nothing else (kriging believer: Ginsbourger, Le Riche and Carraro 2010). */
-  constructor(axes: readonly Axis[], data: Data, theta: Theta, pending: Data["points"] = []) {
+  constructor(axes: readonly Axis[], data: Data, theta: Theta, pending: Data["points"] = [], squares: readonly Float64Array[] = squaresOf(axes, data.points)) {
     const d = axes.length;
     this.#axes = axes;
     this.#weights = Float64Array.from(axes, (_, j) => Math.exp(-2 * (theta[j] as number)));
@@ -201,85 +204,83 @@ export class Surrogate {
     this.noise = Math.exp(theta[d + 2] as number);
     this.#joint = jointScale(d);
     const points = [...data.points];
-    const rows = points.map((point, i) => {
-      const row = points.slice(0, i).map((other) => this.#covariance(point, other));
-      return [...row, this.#variance + this.noise * (data.shares[i] as number) + 1e-6];
-    });
-    let lower = cholesky(rows);
-    this.#alpha = solveUpper(lower, solveLower(lower, data.y));
+    const known = factored(squares, data, theta);
+    let { lower } = known;
+    this.#alpha = known.alpha;
     for (const point of pending) {
-      const row = points.map((other) => this.#covariance(point, other));
-      lower = choleskyAppend(lower, [...row, this.#variance + this.noise + 1e-6]);
+      this.#lookAt(points);
+      this.#fill(point);
+      lower = choleskyAppend(lower, [...this.#k, this.#variance + this.noise + 1e-6]);
       points.push(point);
     }
-    this.#points = points;
-    this.#k = new Float64Array(points.length);
+    this.#lookAt(points);
     this.#lower = new Float64Array((points.length * (points.length + 1)) / 2);
     for (let i = 0, at = 0; i < lower.length; i++) for (const number of lower[i] as number[]) this.#lower[at++] = number;
+  }
+
+  #lookAt(points: Data["points"]): void {
+    this.#points = points;
+    this.#columns = columnsOf(this.#axes, points);
+    [this.#k, this.#sum, this.#added, this.#scratch] = [0, 0, 0, 0].map(() => new Float64Array(points.length)) as [Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>];
   }
 
   get #variance(): number {
     return tuning.prior.constant + this.#signal;
   }
 
-  #term(axis: number, a: number, b: number): number {
-    return squareOn((this.#axes[axis] as Axis).isCategory, a, b) * (this.#weights[axis] as number);
-  }
-
   #covarianceOf(sum: number, added: number): number {
     return tuning.prior.constant + this.#signal * (this.#share * (added / this.#axes.length) + (1 - this.#share) * product(sum * this.#joint));
-  }
-
-  #covariance(a: readonly number[], b: readonly number[]): number {
-    let [sum, added] = [0, 0];
-    for (let j = 0; j < this.#axes.length; j++) {
-      const q = this.#term(j, a[j] as number, b[j] as number);
-      sum += q;
-      added += 1 / (1 + q);
-    }
-    return this.#covarianceOf(sum, added);
   }
 
   /** Predictions at points that differ from this one on few axes become cheap. */
   anchorAt(point: readonly number[]): void {
     this.#anchor = point;
+    this.#terms = point.map((place, j) => squaresFrom(this.#columns[j] as Column, place, this.#weights[j] as number));
     this.#sums = new Float64Array(this.#points.length);
     this.#adds = new Float64Array(this.#points.length);
-    for (const [i, other] of this.#points.entries())
-      for (let j = 0; j < point.length; j++) {
-        const q = this.#term(j, point[j] as number, other[j] as number);
-        this.#sums[i] = (this.#sums[i] as number) + q;
-        this.#adds[i] = (this.#adds[i] as number) + 1 / (1 + q);
-      }
+    for (const term of this.#terms) addTerm(term, this.#sums, this.#adds, 1);
   }
 
+  /** Covariances of the point with all that is known, into `k`. */
   #fill(point: readonly number[]): void {
-    const anchor = this.#anchor;
-    const moved: number[] = [];
-    for (let j = 0; j < anchor.length; j++) if (anchor[j] !== point[j]) moved.push(j);
-    const isNear = anchor.length > 0 && moved.length * 2 < anchor.length;
-    for (let i = 0; i < this.#points.length; i++) {
-      const other = this.#points[i] as readonly number[];
-      if (!isNear) {
-        this.#k[i] = this.#covariance(point, other);
-        continue;
-      }
-      let [sum, added] = [this.#sums[i] as number, this.#adds[i] as number];
-      for (const j of moved) {
-        const before = this.#term(j, anchor[j] as number, other[j] as number);
-        const after = this.#term(j, point[j] as number, other[j] as number);
-        sum += after - before;
-        added += 1 / (1 + after) - 1 / (1 + before);
-      }
-      this.#k[i] = this.#covarianceOf(Math.max(0, sum), added);
+    const [anchor, sums, adds] = [this.#anchor, this.#sum, this.#added];
+    let moved = 0;
+    for (let j = 0; j < anchor.length; j++) if (anchor[j] !== point[j]) moved++;
+    const isNear = anchor.length > 0 && moved * 2 < anchor.length;
+    if (isNear) {
+      sums.set(this.#sums);
+      adds.set(this.#adds);
+    } else {
+      sums.fill(0);
+      adds.fill(0);
     }
+    for (let j = 0; j < point.length; j++) {
+      if (isNear && anchor[j] === point[j]) continue;
+      if (isNear) addTerm(this.#terms[j] as Float64Array, sums, adds, -1);
+      addTerm(squaresFrom(this.#columns[j] as Column, point[j] as number, this.#weights[j] as number, this.#scratch), sums, adds, 1);
+    }
+    for (let i = 0; i < sums.length; i++) this.#k[i] = this.#covarianceOf(Math.max(0, sums[i] as number), adds[i] as number);
   }
 
-  predict(point: readonly number[]): { mean: number; sd: number } {
+  /** The mean, and a bound on the deviation at little cost: what the one nearest point leaves. */
+  outlook(point: readonly number[]): { mean: number; sd: number } {
     this.#fill(point);
-    const [k, lower] = [this.#k, this.#lower];
+    let most = 0;
+    for (const k of this.#k) if (k > most) most = k;
+    const variance = this.#variance - (most * most) / (this.#variance + this.noise + 1e-6);
+    return { mean: this.#mean(), sd: Math.sqrt(Math.max(1e-12, variance)) };
+  }
+
+  #mean(): number {
     let mean = 0;
-    for (let i = 0; i < this.#alpha.length; i++) mean += (k[i] as number) * (this.#alpha[i] as number);
+    for (let i = 0; i < this.#alpha.length; i++) mean += (this.#k[i] as number) * (this.#alpha[i] as number);
+    return mean;
+  }
+
+  /** The prediction at the point of the last outlook. */
+  settle(): { mean: number; sd: number } {
+    const [k, lower] = [this.#k, this.#lower];
+    const mean = this.#mean();
     let known = 0;
     for (let i = 0, at = 0; i < k.length; i++) {
       let rest = k[i] as number;
@@ -289,5 +290,10 @@ export class Surrogate {
       known += rest * rest;
     }
     return { mean, sd: Math.sqrt(Math.max(1e-12, this.#variance - known)) };
+  }
+
+  predict(point: readonly number[]): { mean: number; sd: number } {
+    this.#fill(point);
+    return this.settle();
   }
 }

@@ -1,11 +1,11 @@
 export const tuning = {
-  region: { start: 0.3, grow: 1.3, shrink: 0.95, least: 0.02, most: 0.5, reset: 0.02 },
+  region: { start: 0.3, grow: 1.3, shrink: 0.985, least: 0.02, most: 0.5, reset: 0.02 },
   unit: 0.5,
   window: 64,
   rounds: 1,
   first: 6,
   plain: 0.0,
-  plugin: true,
+  plugin: false,
   moves: 70,
   dense: 25,
   elite: 8,
@@ -15,6 +15,6 @@ export const tuning = {
   mixes: 30,
   climbs: 2,
   steps: 24,
-  crash: { prior: -1, slope: 4, local: 0.5, length: 0.3, noise: 0.15, power: 2 },
+  crash: { prior: -1, slope: 8, local: 0.5, length: 0.3, noise: 0.15, spread: 0.8, power: 6 },
   prior: { length: 0.5, category: 1, sd: 0.8, noise: 0.01, constant: 1, joint: 4 },
 };
