@@ -8,6 +8,8 @@ export interface MockOptions {
   /** Some of the parameters are sizes, and all of them together must fit. */
   memory: boolean;
   conditions: boolean;
+  /** How far the baseline is from the best, as a standard deviation on each axis. */
+  offset: number;
 }
 
 /**
@@ -16,8 +18,8 @@ export interface MockOptions {
  * distance, parameters that hardly matter, rates that diverge, sizes that do
  * not fit. For tuning the search only; nothing is judged on it.
  */
-export function mock(seed: number, { parameters: count, noise, memory, conditions }: MockOptions) {
-  const random = streamOf("mock", seed, count);
+export function mock(seed: number, { parameters: count, noise, memory, conditions, offset }: MockOptions) {
+  const random = streamOf("mock", seed, count, ...(offset === 0.25 ? [] : [offset]));
   const names: string[] = [];
   const parameters: Record<string, Parameter> = {};
   const optimum: number[] = [];
@@ -44,7 +46,7 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
   }
   for (const [n, name] of names.entries()) {
     const parameter = parameters[name] as Parameter;
-    const place = Math.min(0.98, Math.max(0.02, (optimum[n] as number) + 0.25 * normal(random)));
+    const place = Math.min(0.98, Math.max(0.02, (optimum[n] as number) + offset * normal(random)));
     const value =
       parameter.type === "choice" ? parameter.values[integer(random, parameter.values.length)]
       : parameter.type === "bool" ? random() < 0.5

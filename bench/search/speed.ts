@@ -15,7 +15,7 @@ const asked = 20;
 
 /** Median milliseconds to propose after 30, 100, … trials with 14 parameters. */
 export async function speedOf(method: string, most: number): Promise<Record<string, number>> {
-  const { space, measure } = mock(1, { parameters: 14, noise: 0.015, memory: true, conditions: false });
+  const { space, measure } = mock(1, { parameters: 14, noise: 0.015, memory: true, conditions: false, offset: 0.25 });
   const wanted = counts.filter((count) => count <= most);
   const round = (value: number): number => Number(value.toFixed(2));
   const proposer = own[method]?.();

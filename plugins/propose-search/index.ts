@@ -13,6 +13,8 @@ interface State {
   keys: Set<string>;
   ascent?: Ascent;
   region: number;
+  /** Trials since the last that was kept. */
+  stalled: number;
   /** What the model knew at the last trial, with this point in the middle. */
   known?: Known;
 }
@@ -33,7 +35,7 @@ export function searchMoves(taps: Taps<TaskChange>): (draft: Draft<TaskChange>, 
   const axes = axesOf(space);
   const sign = taps.objective.direction === "minimize" ? 1 : -1;
   const state = taps.state<State>(
-    () => ({ tried: new Map(), keys: new Set(), region: tuning.region.start }),
+    () => ({ tried: new Map(), keys: new Set(), region: tuning.region.start, stalled: 0 }),
     (known, trial: Trial<TaskChange>, view: View<TaskChange>) => learn(known, trial, view, axes, sign),
   );
   return (draft, turn) => {
@@ -57,6 +59,7 @@ function learn(state: State, trial: Trial<TaskChange>, view: View<TaskChange>, a
     const { grow, shrink, most, least } = tuning.region;
     const isBetter = verdict?.decision === "keep";
     state.region = Math.min(most, state.region * (isBetter ? grow : verdict?.decision === "repeat" ? 1 : shrink));
+    state.stalled = isBetter ? 0 : state.stalled + 1;
     if (state.region < least) state.region = tuning.region.reset;
   }
   if (state.tried.size > mostKnown) state.tried = remembered(state.tried);
@@ -172,24 +175,26 @@ function propose(space: Space, axes: readonly Axis[], state: State, turn: Turn<T
     }
   };
   for (let n = 0; n < tuning.moves; n++) add(sparseMove(axes, start, random, reach));
-  for (let n = 0; n < tuning.dense; n++) add(denseMove(axes, start, random, reach));
+  const isWide = state.stalled >= tuning.patience;
+  if (isWide) for (let n = 0; n < tuning.dense; n++) add(denseMove(axes, start, random, reach));
   const elite = known.tried.map((one, i) => ({ places: one.places, id: one.id, y: known.data.y[i] as number })).sort((a, b) => a.y - b.y).slice(0, tuning.elite);
   const others = elite.filter(({ id }) => id !== turn.parent.id);
   if (others.length > 1) {
     for (let n = 0; n < tuning.crossings; n++) add(crossing(start, (others[n % others.length] as (typeof others)[number]).places, random, free));
-    for (let n = 0; n < tuning.differences; n++) {
+    if (isWide) for (let n = 0; n < tuning.differences; n++) {
       const [a, b] = shuffle(random, elite);
       if (a && b) add(differenceMove(axes, start, a.places, b.places, random, free));
     }
   }
-  if (elite.length > 2) for (let n = 0; n < tuning.mixes; n++) add(mixture(start, elite.map(({ places }) => places), random, free));
-  for (let n = 0; n < tuning.global; n++) add(anyPlace(axes, start, random, free));
+  if (isWide && elite.length > 2) for (let n = 0; n < tuning.mixes; n++) add(mixture(start, elite.map(({ places }) => places), random, free));
+  if (isWide) for (let n = 0; n < tuning.global; n++) add(anyPlace(axes, start, random, free));
   for (let round = 0; round < tuning.climbs; round++) {
     lead(4);
     const leaders = ranked.slice(0, 4);
+    if (leaders.length === 0) break;
     for (let n = 0; n < tuning.steps; n++) {
-      const leader = (leaders[n % 4] as (typeof ranked)[number]).places;
-      add(n % 3 === 2 ? denseMove(axes, leader, random, { ...reach, step: reach.step * 0.3 }) : sparseMove(axes, leader, random, { ...reach, step: reach.step * 0.5 }));
+      const leader = (leaders[n % leaders.length] as (typeof ranked)[number]).places;
+      add(isWide && n % 3 === 2 ? denseMove(axes, leader, random, { ...reach, step: reach.step * 0.3 }) : sparseMove(axes, leader, random, { ...reach, step: reach.step * 0.5 }));
     }
   }
   lead(5);

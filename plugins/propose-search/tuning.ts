@@ -1,6 +1,7 @@
 export const tuning = {
-  region: { start: 0.3, grow: 1.3, shrink: 0.985, least: 0.02, most: 0.5, reset: 0.02 },
+  region: { start: 0.15, grow: 1.3, shrink: 0.985, least: 0.02, most: 0.5, reset: 0.02 },
   unit: 0.5,
+  patience: 6,
   window: 64,
   rounds: 1,
   first: 6,
