@@ -52,18 +52,29 @@ const numbers = (text: string): number[] => text.split(",").map(Number);
 
 function seedsOf(text: string): number[] {
   const [from = 0, to] = text.split("-").map(Number);
-  return to === undefined ? Array.from({ length: from }, (_, index) => index + 1) : Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  return to === undefined
+    ? Array.from({ length: from }, (_, index) => index + 1)
+    : Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
 function games(): Game[] {
   const named = flags.tasks?.split(",");
   const wanted = tasks.filter(({ name, role, real }) =>
-    named ? named.includes(name) : flags.quick ? quickTasks.includes(name) : role === "judged" && real === !!flags.real && !name.endsWith("full"),
+    named
+      ? named.includes(name)
+      : flags.quick
+        ? quickTasks.includes(name)
+        : role === "judged" && real === !!flags.real && !name.endsWith("full"),
   );
   const methods = flags.methods?.split(",") ?? plan.methods;
-  const unknown = [...(named ?? []).filter((name) => !tasks.some((task) => task.name === name)), ...methods.filter((name) => !(name in own) && !others.includes(name as never))];
+  const unknown = [
+    ...(named ?? []).filter((name) => !tasks.some((task) => task.name === name)),
+    ...methods.filter((name) => !(name in own) && !others.includes(name as never)),
+  ];
   if (unknown.length > 0) {
-    console.error(`not known: ${unknown.join(", ")}\ntasks: ${tasks.map(({ name }) => name).join(", ")}\nmethods: ${[...Object.keys(own), ...others].join(", ")}`);
+    console.error(
+      `not known: ${unknown.join(", ")}\ntasks: ${tasks.map(({ name }) => name).join(", ")}\nmethods: ${[...Object.keys(own), ...others].join(", ")}`,
+    );
     process.exit(2);
   }
   const list = numbers(flags.trials ?? plan.trials).flatMap((trials) =>
@@ -71,8 +82,11 @@ function games(): Game[] {
       wanted.flatMap(({ name }) => methods.map((method): Game => ({ task: name, method, seed, trials, slots: 1 }))),
     ),
   );
-  if (flags.slots !== undefined) return numbers(flags.slots).flatMap((slots) => list.map((game) => ({ ...game, slots })));
-  const withSlots = list.filter(({ method, trials }) => method === "search" && trials === 100).map((game) => ({ ...game, slots: 4 }));
+  if (flags.slots !== undefined)
+    return numbers(flags.slots).flatMap((slots) => list.map((game) => ({ ...game, slots })));
+  const withSlots = list
+    .filter(({ method, trials }) => method === "search" && trials === 100)
+    .map((game) => ({ ...game, slots: 4 }));
   return [...list, ...withSlots];
 }
 
@@ -118,8 +132,13 @@ async function main(): Promise<void> {
   const played = flags.from ? old : await playAll(games());
   if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
     Object.assign(speeds, { search: await speedOf("search", 3000) });
-    if (played.some(({ method }) => method === "optuna")) speeds.optuna = await speedOf("optuna", flags.quick ? 1000 : 3000);
-    if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask({ do: "versions" }) })}\n`);
+    if (played.some(({ method }) => method === "optuna"))
+      speeds.optuna = await speedOf("optuna", flags.quick ? 1000 : 3000);
+    if (flags.raw)
+      appendFileSync(
+        flags.raw,
+        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask({ do: "versions" }) })}\n`,
+      );
   }
   closeBridge();
   const summary = summarise(played, speeds);
@@ -128,6 +147,5 @@ async function main(): Promise<void> {
   console.log(flags.json ? JSON.stringify(summary) : report);
 }
 
-if (isWorker)
-  process.on("message", (game: Game) => void playOne(game).then((one) => process.send?.(one)));
+if (isWorker) process.on("message", (game: Game) => void playOne(game).then((one) => process.send?.(one)));
 else await main();

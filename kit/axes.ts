@@ -22,7 +22,9 @@ export const axesOf = (space: Space): Axis[] =>
 function axesOfDomain(name: string, path: readonly number[], domain: Domain): Axis[] {
   if (domain.type === "tuple") return domain.items.flatMap((item, index) => axesOfDomain(name, [...path, index], item));
   const isCategory = domain.type === "bool" || (domain.type === "choice" && !domain.ordered);
-  const isFine = domain.type === "float" || (domain.type === "int" && domain.max - domain.min > mostLevels * (domain.step ?? 1) && domain.scale !== "pow2");
+  const isFine =
+    domain.type === "float" ||
+    (domain.type === "int" && domain.max - domain.min > mostLevels * (domain.step ?? 1) && domain.scale !== "pow2");
   const values = isFine ? [] : [...valuesOf(domain)];
   const levels = isCategory ? values.map((_, index) => index) : values.map((value) => placeOf(domain, value));
   return [{ name, path, domain, isCategory, levels }];
@@ -32,7 +34,10 @@ function placeOf(domain: Axis["domain"], value: Value): number {
   if (domain.type === "bool") return value === true ? 1 : 0;
   if (domain.type !== "choice") return encode(domain, value)[0] ?? NaN;
   const key = canonical(value);
-  const index = Math.max(0, domain.values.findIndex((one) => canonical(one) === key));
+  const index = Math.max(
+    0,
+    domain.values.findIndex((one) => canonical(one) === key),
+  );
   return domain.ordered ? index / Math.max(1, domain.values.length - 1) : index;
 }
 

@@ -1,4 +1,13 @@
-import { complete, encode, integer, normal, streamOf, type Parameter, type Space, type Values } from "../../kit/index.ts";
+import {
+  complete,
+  encode,
+  integer,
+  normal,
+  streamOf,
+  type Parameter,
+  type Space,
+  type Values,
+} from "../../kit/index.ts";
 
 /** What a made-up training is like. */
 export interface MockOptions {
@@ -31,13 +40,19 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
     const kind = n % 7;
     const when = conditions && n >= 7 && n % 5 === 0 ? { when: { p03: ["a", "b"] } } : {};
     const parameter: Parameter =
-      kind === 0 ? { type: "float", min: 1e-4, max: 1, scale: "log", ...when }
-      : kind === 1 ? { type: "float", min: 0, max: 1, ...when }
-      : kind === 2 ? { type: "int", min: 2, max: 24, ...when }
-      : kind === 3 ? { type: "choice", values: ["a", "b", "c", "d"], ...(n === 3 ? {} : when) }
-      : kind === 4 ? { type: "int", min: 16, max: 512, scale: "pow2", ...when }
-      : kind === 5 ? { type: "float", min: 0.01, max: 10, scale: "log", ...when }
-      : { type: "bool", ...when };
+      kind === 0
+        ? { type: "float", min: 1e-4, max: 1, scale: "log", ...when }
+        : kind === 1
+          ? { type: "float", min: 0, max: 1, ...when }
+          : kind === 2
+            ? { type: "int", min: 2, max: 24, ...when }
+            : kind === 3
+              ? { type: "choice", values: ["a", "b", "c", "d"], ...(n === 3 ? {} : when) }
+              : kind === 4
+                ? { type: "int", min: 16, max: 512, scale: "pow2", ...when }
+                : kind === 5
+                  ? { type: "float", min: 0.01, max: 10, scale: "log", ...when }
+                  : { type: "bool", ...when };
     names.push(name);
     parameters[name] = parameter;
     optimum.push(0.15 + 0.7 * random());
@@ -48,16 +63,22 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
     const parameter = parameters[name] as Parameter;
     const place = Math.min(0.98, Math.max(0.02, (optimum[n] as number) + offset * normal(random)));
     const value =
-      parameter.type === "choice" ? parameter.values[integer(random, parameter.values.length)]
-      : parameter.type === "bool" ? random() < 0.5
-      : snapTo(parameter as never, place);
+      parameter.type === "choice"
+        ? parameter.values[integer(random, parameter.values.length)]
+        : parameter.type === "bool"
+          ? random() < 0.5
+          : snapTo(parameter as never, place);
     start[name] = value;
     parameters[name] = { ...parameter, default: value } as Parameter;
   }
   const space: Space = { parameters };
-  const pairs = Array.from({ length: count }, () => [integer(random, count), integer(random, count), 1.5 * normal(random)] as const);
+  const pairs = Array.from(
+    { length: count },
+    () => [integer(random, count), integer(random, count), 1.5 * normal(random)] as const,
+  );
   const sizes = names.flatMap((name, n) => (n % 7 === 2 || n % 7 === 4 ? [name] : []));
-  const place = (name: string, values: Values): number => (values[name] === undefined ? 0.5 : encode(parameters[name] as never, values[name])[0] ?? 0.5);
+  const place = (name: string, values: Values): number =>
+    values[name] === undefined ? 0.5 : (encode(parameters[name] as never, values[name])[0] ?? 0.5);
   const sizeOf = (values: Values): number => sizes.reduce((sum, name) => sum + place(name, values), 0);
   const cap = sizeOf(complete(space, {}, {})) + 0.35;
   const raw = (values: Values): number => {
@@ -65,7 +86,8 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
       const parameter = parameters[name] as Parameter;
       const value = values[name];
       if (value === undefined) return 0.3;
-      if (parameter.type === "choice") return 0.35 * ((costs[n] as number[])[parameter.values.indexOf(value)] as number);
+      if (parameter.type === "choice")
+        return 0.35 * ((costs[n] as number[])[parameter.values.indexOf(value)] as number);
       if (parameter.type === "bool") return value === ((costs[n] as number[])[0] as number) > 0.5 ? 0 : 0.25;
       return place(name, values) - (optimum[n] as number);
     });
@@ -75,7 +97,7 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
       sum += (weight[n] as number) * step * step * (step > 0 && n % 7 === 0 ? 3 : 1);
     }
     for (const [a, b, w] of pairs) sum += w * (off[a] as number) * (off[b] as number);
-    return Math.log1p(3 * Math.abs(sum) + 0.3 * off.reduce((all, one) => all + Math.abs(one), 0) / count);
+    return Math.log1p(3 * Math.abs(sum) + (0.3 * off.reduce((all, one) => all + Math.abs(one), 0)) / count);
   };
   const unit = raw(complete(space, {}, {}));
   const divergence = place("p00", complete(space, {}, {})) + 0.3;

@@ -1,7 +1,15 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execute, resolveConfig, type Config, type Plugin, type TaskChange, type Taps, type Trial } from "../../core/index.ts";
+import {
+  execute,
+  resolveConfig,
+  type Config,
+  type Plugin,
+  type TaskChange,
+  type Taps,
+  type Trial,
+} from "../../core/index.ts";
 import { defaults, median, streamOf, type Values } from "../../kit/index.ts";
 import { evaluateFunction } from "../../plugins/evaluate-function/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
@@ -43,7 +51,12 @@ export async function play(game: Game, task: Task, proposer: Plugin | undefined)
   const instance = await task.open(game.seed, bridge);
   const told = proposer ? await playOwn(game, instance, proposer) : await playOther(game, instance);
   const baseline = await instance.truth(defaults(instance.space));
-  return { ...game, ...told, baseline: round(baseline), ...(instance.best === undefined ? {} : { best: instance.best }) };
+  return {
+    ...game,
+    ...told,
+    baseline: round(baseline),
+    ...(instance.best === undefined ? {} : { best: instance.best }),
+  };
 }
 
 type Told = Pick<Played, "value" | "seen" | "curve" | "crashes" | "ms">;
@@ -76,7 +89,13 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
     const all = [...(view?.trials ?? [])] as Trial<TaskChange>[];
     const winner = (view?.incumbent?.trial as Trial<TaskChange>).candidate.values ?? {};
     const crashes = all.filter(({ outcome }) => outcome?.status === "crashed").length;
-    return { value: round(await instance.truth(winner)), seen: round(curve.least), curve: curve.points, crashes, ms: round(median(times)) };
+    return {
+      value: round(await instance.truth(winner)),
+      seen: round(curve.least),
+      curve: curve.points,
+      crashes,
+      ms: round(median(times)),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -104,7 +123,15 @@ export function timed(plugin: Plugin, times: number[]): Plugin {
 /** A competitor by ask and tell; its winner is the best that it measured. */
 async function playOther({ method, seed, trials, slots }: Game, instance: Instance): Promise<Told> {
   const { space } = instance;
-  await bridge().ask({ do: "begin", sampler: method, space, baseline: defaults(space), seed, trials: trials + 1, slots });
+  await bridge().ask({
+    do: "begin",
+    sampler: method,
+    space,
+    baseline: defaults(space),
+    seed,
+    trials: trials + 1,
+    slots,
+  });
   const curve = new Curve(instance);
   const times: number[] = [];
   const delay = streamOf("delay", seed);
@@ -134,7 +161,13 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
     const { ms } = await bridge().ask<{ ms: number }>({ do: "tell", number: ended.number, loss: loss ?? null });
     times[times.length - 1] = (times.at(-1) ?? 0) + ms;
   }
-  return { value: round(await instance.truth(best.values)), seen: round(curve.least), curve: curve.points, crashes, ms: round(median(times)) };
+  return {
+    value: round(await instance.truth(best.values)),
+    seen: round(curve.least),
+    curve: curve.points,
+    crashes,
+    ms: round(median(times)),
+  };
 }
 
 /** True value of the luckiest so far, measurement by measurement; where the truth is dear, what was measured. */

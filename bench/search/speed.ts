@@ -31,8 +31,18 @@ export async function speedOf(method: string, most: number): Promise<Record<stri
     });
     const told: Record<string, number> = {};
     for (const count of wanted) {
-      await bridge().ask({ do: "begin", sampler: method, space, baseline: defaults(space), seed: 1, trials: most, slots: 1 });
-      told[count] = round((await bridge().ask<{ ms: number }>({ do: "time", history: history.slice(0, count), asked })).ms);
+      await bridge().ask({
+        do: "begin",
+        sampler: method,
+        space,
+        baseline: defaults(space),
+        seed: 1,
+        trials: most,
+        slots: 1,
+      });
+      told[count] = round(
+        (await bridge().ask<{ ms: number }>({ do: "time", history: history.slice(0, count), asked })).ms,
+      );
     }
     return told;
   }
@@ -51,5 +61,10 @@ export async function speedOf(method: string, most: number): Promise<Record<stri
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return Object.fromEntries(wanted.map((count) => [count, round(median(times.slice(Math.min(count, times.length - asked), Math.min(count, times.length - asked) + asked)))]));
+  return Object.fromEntries(
+    wanted.map((count) => [
+      count,
+      round(median(times.slice(Math.min(count, times.length - asked), Math.min(count, times.length - asked) + asked))),
+    ]),
+  );
 }

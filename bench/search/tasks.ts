@@ -46,8 +46,12 @@ const bbob = (role: Task["role"], number: number, dimension = 10): Task => ({
   real: false,
   async open(seed, bridge) {
     const problem = [number, dimension, 1 + (seed % 15)];
-    const { parameters, best } = await bridge().ask<{ parameters: Space["parameters"]; best: number }>({ do: "bbob", problem });
-    const measure = async (values: Values): Promise<number> => (await bridge().ask<{ loss: number }>({ do: "measure-bbob", problem, values })).loss;
+    const { parameters, best } = await bridge().ask<{ parameters: Space["parameters"]; best: number }>({
+      do: "bbob",
+      problem,
+    });
+    const measure = async (values: Values): Promise<number> =>
+      (await bridge().ask<{ loss: number }>({ do: "measure-bbob", problem, values })).loss;
     return { space: { parameters }, noiseless: true, measure, truth: measure, best };
   },
 });

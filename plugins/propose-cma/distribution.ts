@@ -21,7 +21,12 @@ export interface Distribution {
 
 export const usualPopulation = (dimensions: number): number => 4 + Math.floor(3 * Math.log(Math.max(1, dimensions)));
 
-export function startAt(axes: readonly Axis[], mean: readonly number[], sigma: number, population: number): Distribution {
+export function startAt(
+  axes: readonly Axis[],
+  mean: readonly number[],
+  sigma: number,
+  population: number,
+): Distribution {
   const d = axes.length;
   const zeros = Array.from({ length: d }, () => 0);
   return {
@@ -40,7 +45,12 @@ export function startAt(axes: readonly Axis[], mean: readonly number[], sigma: n
 }
 
 /** A place of the distribution, not yet rounded. */
-export function drawFrom(axes: readonly Axis[], { mean, sigma, covariance, spread, chances }: Distribution, normal: () => number, random: () => number): number[] {
+export function drawFrom(
+  axes: readonly Axis[],
+  { mean, sigma, covariance, spread, chances }: Distribution,
+  normal: () => number,
+  random: () => number,
+): number[] {
   const z = mean.map(normal);
   const lower = cholesky(covariance);
   return axes.map(({ isCategory }, j) => {
@@ -57,7 +67,11 @@ export function drawFrom(axes: readonly Axis[], { mean, sigma, covariance, sprea
 }
 
 /** After a generation, its points from best to worst: mean, step size, covariance and chances follow the better half. */
-export function updated(axes: readonly Axis[], before: Distribution, ranked: readonly (readonly number[])[]): Distribution {
+export function updated(
+  axes: readonly Axis[],
+  before: Distribution,
+  ranked: readonly (readonly number[])[],
+): Distribution {
   const d = axes.length;
   const parents = Math.max(1, Math.floor(ranked.length / 2));
   const raw = Array.from({ length: parents }, (_, i) => Math.log((ranked.length + 1) / 2) - Math.log(i + 1));
@@ -71,37 +85,58 @@ export function updated(axes: readonly Axis[], before: Distribution, ranked: rea
   const cMu = Math.min(1 - c1, (2 * (mass - 2 + 1 / mass)) / ((d + 2) ** 2 + mass));
   const expected = Math.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d * d));
 
-  const steps = ranked.slice(0, parents).map((places) =>
-    places.map((place, j) =>
-      axes[j]?.isCategory || Number.isNaN(place) ? 0 : (place - (before.mean[j] as number)) / (before.sigma * (before.spread[j] as number)),
-    ),
+  const steps = ranked
+    .slice(0, parents)
+    .map((places) =>
+      places.map((place, j) =>
+        axes[j]?.isCategory || Number.isNaN(place)
+          ? 0
+          : (place - (before.mean[j] as number)) / (before.sigma * (before.spread[j] as number)),
+      ),
+    );
+  const shift = before.mean.map((_, j) =>
+    weights.reduce((sum, w, i) => sum + w * ((steps[i] as number[])[j] as number), 0),
   );
-  const shift = before.mean.map((_, j) => weights.reduce((sum, w, i) => sum + w * ((steps[i] as number[])[j] as number), 0));
   const white = solveLower(cholesky(before.covariance), shift);
-  const pathSigma = before.pathSigma.map((p, j) => (1 - cSigma) * p + Math.sqrt(cSigma * (2 - cSigma) * mass) * (white[j] as number));
+  const pathSigma = before.pathSigma.map(
+    (p, j) => (1 - cSigma) * p + Math.sqrt(cSigma * (2 - cSigma) * mass) * (white[j] as number),
+  );
   const length = Math.sqrt(pathSigma.reduce((sum, one) => sum + one * one, 0));
-  const isSteady = length / Math.sqrt(1 - (1 - cSigma) ** (2 * (before.generation + 1))) < (1.4 + 2 / (d + 1)) * expected;
-  const pathC = before.pathC.map((p, j) => (1 - cC) * p + (isSteady ? Math.sqrt(cC * (2 - cC) * mass) * (shift[j] as number) : 0));
+  const isSteady =
+    length / Math.sqrt(1 - (1 - cSigma) ** (2 * (before.generation + 1))) < (1.4 + 2 / (d + 1)) * expected;
+  const pathC = before.pathC.map(
+    (p, j) => (1 - cC) * p + (isSteady ? Math.sqrt(cC * (2 - cC) * mass) * (shift[j] as number) : 0),
+  );
   const rest = 1 - c1 - cMu + (isSteady ? 0 : c1 * cC * (2 - cC));
   const covariance = before.covariance.map((row, i) =>
     row.map(
       (c, j) =>
         rest * c +
         c1 * (pathC[i] as number) * (pathC[j] as number) +
-        cMu * weights.reduce((sum, w, k) => sum + w * ((steps[k] as number[])[i] as number) * ((steps[k] as number[])[j] as number), 0),
+        cMu *
+          weights.reduce(
+            (sum, w, k) => sum + w * ((steps[k] as number[])[i] as number) * ((steps[k] as number[])[j] as number),
+            0,
+          ),
     ),
   );
   const rate = cMu + c1;
   const next = {
     ...before,
-    mean: before.mean.map((m, j) => Math.min(1, Math.max(0, m + before.sigma * (before.spread[j] as number) * (shift[j] as number)))),
+    mean: before.mean.map((m, j) =>
+      Math.min(1, Math.max(0, m + before.sigma * (before.spread[j] as number) * (shift[j] as number))),
+    ),
     sigma: Math.min(0.5, before.sigma * Math.exp(Math.min(1, (cSigma / dSigma) * (length / expected - 1)))),
     covariance: covariance.map((row, i) => row.map((c, j) => (i === j ? c + 1e-12 : c))),
     pathSigma,
     pathC,
     chances: before.chances.map((each, j) =>
       withMargin(
-        each.map((chance, k) => (1 - rate) * chance + rate * weights.reduce((sum, w, i) => sum + ((ranked[i] as readonly number[])[j] === k ? w : 0), 0)),
+        each.map(
+          (chance, k) =>
+            (1 - rate) * chance +
+            rate * weights.reduce((sum, w, i) => sum + ((ranked[i] as readonly number[])[j] === k ? w : 0), 0),
+        ),
         1 / (ranked.length * d),
       ),
     ),

@@ -1,5 +1,16 @@
 import type { Plugin, TaskChange, Taps, Trial, Turn } from "../../core/index.ts";
-import { axesOf, describeMove, normal, placesOf, streamOf, valuesAt, valuesKey, violation, type Axis, type Values } from "../../kit/index.ts";
+import {
+  axesOf,
+  describeMove,
+  normal,
+  placesOf,
+  streamOf,
+  valuesAt,
+  valuesKey,
+  violation,
+  type Axis,
+  type Values,
+} from "../../kit/index.ts";
 import { drawFrom, isExhausted, startAt, updated, usualPopulation, type Distribution } from "./distribution.ts";
 
 /** Steps at the start, as a share of the range: from a baseline that is good, and after a restart. */
@@ -30,14 +41,25 @@ export function proposeCma(): Plugin {
       const sign = taps.objective.direction === "minimize" ? 1 : -1;
       const population = usualPopulation(axes.length);
       const state = taps.state<State>(
-        () => ({ distribution: startAt(axes, axes.map(() => 0.5), nearSigma, population), generation: [], keys: new Set(), restarts: 0 }),
+        () => ({
+          distribution: startAt(
+            axes,
+            axes.map(() => 0.5),
+            nearSigma,
+            population,
+          ),
+          generation: [],
+          keys: new Set(),
+          restarts: 0,
+        }),
         (known, { id, candidate, outcome, repeatOf, confirms }: Trial<TaskChange>) => {
           if (repeatOf !== undefined || confirms || !outcome) return known;
           const values = candidate.values ?? {};
           known.keys.add(valuesKey(values));
           const places = placesOf(axes, values);
           if (id === 0) known.distribution = startAt(axes, places, nearSigma, population);
-          else known.generation.push({ places, loss: outcome.status === "measured" ? sign * outcome.metric : Infinity });
+          else
+            known.generation.push({ places, loss: outcome.status === "measured" ? sign * outcome.metric : Infinity });
           return known.generation.length < known.distribution.population ? known : grown(known, axes, taps.seed);
         },
       );
@@ -46,13 +68,26 @@ export function proposeCma(): Plugin {
         const { random, view, parent } = turn;
         const from = parent.candidate.values ?? {};
         const running = new Set(view.pending.map((trial) => valuesKey(trial.candidate.values ?? {})));
-        const kept = Object.fromEntries(view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
+        const kept = Object.fromEntries(
+          view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])),
+        );
         const next = (): Values => {
           const places = drawFrom(axes, state.value.distribution, () => normal(random), random);
-          return { ...valuesAt(space, axes, places.map((place, j) => inside(axes[j] as Axis, place)), from), ...kept };
+          return {
+            ...valuesAt(
+              space,
+              axes,
+              places.map((place, j) => inside(axes[j] as Axis, place)),
+              from,
+            ),
+            ...kept,
+          };
         };
         let values = next();
-        const isKnown = (): boolean => state.value.keys.has(valuesKey(values)) || running.has(valuesKey(values)) || violation(space, values) !== undefined;
+        const isKnown = (): boolean =>
+          state.value.keys.has(valuesKey(values)) ||
+          running.has(valuesKey(values)) ||
+          violation(space, values) !== undefined;
         for (let look = 0; look < 30 && isKnown(); look++) values = next();
         return { ...draft, candidate: { values }, by: "propose-cma", hypothesis: describeMove(from, values) };
       });
@@ -73,5 +108,10 @@ function grown(state: State, axes: readonly Axis[], seed: string): State {
   const restarts = state.restarts + 1;
   const random = streamOf("propose-cma", seed, restarts);
   const anywhere = axes.map(({ isCategory, levels }) => (isCategory ? Math.floor(random() * levels.length) : random()));
-  return { ...state, distribution: startAt(axes, anywhere, farSigma, distribution.population * 2), generation: [], restarts };
+  return {
+    ...state,
+    distribution: startAt(axes, anywhere, farSigma, distribution.population * 2),
+    generation: [],
+    restarts,
+  };
 }

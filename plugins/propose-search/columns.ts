@@ -6,10 +6,7 @@ export interface Column {
   readonly hasGaps: boolean;
 }
 
-export const columnsOf = (
-  axes: readonly { isCategory: boolean }[],
-  points: readonly (readonly number[])[],
-): Column[] =>
+export const columnsOf = (axes: readonly { isCategory: boolean }[], points: readonly (readonly number[])[]): Column[] =>
   axes.map(({ isCategory }, j) => {
     const places = new Float64Array(points.length);
     let hasGaps = false;

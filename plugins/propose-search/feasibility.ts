@@ -1,10 +1,17 @@
 import { cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { columnsOf, squaresFrom, type Column } from "./columns.ts";
-import { tuning } from "./tuning.ts";
-import type { Tried } from "./history.ts";
+import { nearest, type Tried } from "./knowledge.ts";
 
-/** Believed of a point far from all that was tried: crashes are rare around a baseline that runs. */
-const mostPoints = 40;
+/** Believed of a point of which nothing is known, as a place on the normal distribution: crashes are rare around a baseline that runs. */
+const prior = -1;
+/** Variance of the rise along the whole of an axis, of what is local, of the labels; how far what is local reaches. */
+const slope = 8;
+const local = 0.5;
+const noise = 0.15;
+const length = 0.3;
+const spread = 0.8;
+/** Points of each label at the most, the nearest. */
+const most = 20;
 
 /**
  * The chance that a point crashes, for each kind of crash a classifier of its
@@ -14,24 +21,42 @@ const mostPoints = 40;
  * local one. The product over the kinds is the chance to run through, by which
  * expected improvement is multiplied (Gelbart, Snoek and Adams 2014).
  */
-export function crashChance(axes: readonly Axis[], tried: readonly Tried[], center: readonly number[]): (point: readonly number[]) => number {
+export function crashChance(
+  axes: readonly Axis[],
+  tried: readonly Tried[],
+  center: readonly number[],
+): (point: readonly number[]) => number {
   const crashed = tried.filter(({ crash }) => crash !== undefined);
   if (crashed.length === 0) return () => 0;
-  const fine = nearest(axes, tried.filter(({ losses }) => losses.length > 0), center);
+  const fine = nearest(
+    axes,
+    tried.filter(({ losses }) => losses.length > 0),
+    center,
+    most,
+  );
   const kinds = [...new Set(crashed.map(({ crash }) => crash))];
-  const each = kinds.map((kind) => classifier(axes, fine, nearest(axes, crashed.filter(({ crash }) => crash === kind), center), center));
+  const each = kinds.map((kind) =>
+    classifier(
+      axes,
+      fine,
+      nearest(
+        axes,
+        crashed.filter(({ crash }) => crash === kind),
+        center,
+        most,
+      ),
+      center,
+    ),
+  );
   return (point) => 1 - each.reduce((product, chance) => product * (1 - chance(point)), 1);
 }
 
-function nearest(axes: readonly Axis[], tried: readonly Tried[], center: readonly number[]): readonly Tried[] {
-  if (tried.length <= mostPoints / 2) return tried;
-  const far = new Float64Array(tried.length);
-  for (const [j, column] of columnsOf(axes, tried.map(({ places }) => places)).entries()) squaresFrom(column, center[j] as number, 1).forEach((square, i) => (far[i] = (far[i] as number) + square));
-  return tried.map((one, i) => ({ one, far: far[i] as number })).sort((a, b) => a.far - b.far).slice(0, mostPoints / 2).map(({ one }) => one);
-}
-
-function classifier(axes: readonly Axis[], fine: readonly Tried[], crashed: readonly Tried[], center: readonly number[]): (point: readonly number[]) => number {
-  const { prior, slope, local, length, noise, spread } = tuning.crash;
+function classifier(
+  axes: readonly Axis[],
+  fine: readonly Tried[],
+  crashed: readonly Tried[],
+  center: readonly number[],
+): (point: readonly number[]) => number {
   const points = [...fine, ...crashed].map(({ places }) => places);
   const labels = [...fine.map(() => -1 - prior), ...crashed.map(() => 1 - prior)];
   const columns = columnsOf(axes, points);
@@ -67,7 +92,9 @@ function classifier(axes: readonly Axis[], fine: readonly Tried[], crashed: read
     }
     return along.map((line, i) => slope * line + local / (1 + Math.max(0, squares[i] as number)));
   };
-  const lower = cholesky(points.map((point, i) => [...covariances(point).subarray(0, i + 1)].map((one, k) => (i === k ? one + noise : one))));
+  const lower = cholesky(
+    points.map((point, i) => [...covariances(point).subarray(0, i + 1)].map((one, k) => (i === k ? one + noise : one))),
+  );
   const solved = solveUpper(lower, solveLower(lower, labels));
   return (point) => {
     const k = covariances(point);

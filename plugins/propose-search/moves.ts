@@ -53,7 +53,12 @@ function draw(random: () => number, { free, chances }: Reach, taken: readonly nu
 }
 
 /** One to three axes moved (four in ten times one, a quarter three): good changes of a good baseline are sparse. */
-export function sparseMove(axes: readonly Axis[], from: readonly number[], random: () => number, reach: Reach): number[] {
+export function sparseMove(
+  axes: readonly Axis[],
+  from: readonly number[],
+  random: () => number,
+  reach: Reach,
+): number[] {
   const to = [...from];
   const share = random();
   const count = Math.min(reach.free.length, share < 0.4 ? 1 : share < 0.75 ? 2 : 3);
@@ -68,7 +73,12 @@ export function sparseMove(axes: readonly Axis[], from: readonly number[], rando
 }
 
 /** One to three of the axes on which another point differs, taken over from it. */
-export function crossing(from: readonly number[], other: readonly number[], random: () => number, free: readonly number[]): number[] {
+export function crossing(
+  from: readonly number[],
+  other: readonly number[],
+  random: () => number,
+  free: readonly number[],
+): number[] {
   const to = [...from];
   const differing = free.filter((axis) => from[axis] !== other[axis] && !Number.isNaN(other[axis]));
   const count = Math.min(differing.length, 1 + integer(random, 3));
@@ -80,7 +90,12 @@ export function crossing(from: readonly number[], other: readonly number[], rand
 }
 
 /** Every free axis moved a little, as where the best lies across the axes. */
-export function denseMove(axes: readonly Axis[], from: readonly number[], random: () => number, { free, step }: Reach): number[] {
+export function denseMove(
+  axes: readonly Axis[],
+  from: readonly number[],
+  random: () => number,
+  { free, step }: Reach,
+): number[] {
   const to = [...from];
   const length = (step * 1.5) / Math.sqrt(Math.max(1, free.length));
   for (const index of free) {
@@ -97,7 +112,14 @@ function snapped({ levels }: Axis, place: number): number {
 }
 
 /** The difference of two good points added: long where the good points are spread (differential evolution, Storn and Price 1997). */
-export function differenceMove(axes: readonly Axis[], from: readonly number[], a: readonly number[], b: readonly number[], random: () => number, free: readonly number[]): number[] {
+export function differenceMove(
+  axes: readonly Axis[],
+  from: readonly number[],
+  a: readonly number[],
+  b: readonly number[],
+  random: () => number,
+  free: readonly number[],
+): number[] {
   const to = [...from];
   const factor = 0.3 + 0.9 * random();
   for (const index of free) {
@@ -112,17 +134,31 @@ export function differenceMove(axes: readonly Axis[], from: readonly number[], a
 }
 
 /** Anywhere. */
-export function anyPlace(axes: readonly Axis[], from: readonly number[], random: () => number, free: readonly number[]): number[] {
+export function anyPlace(
+  axes: readonly Axis[],
+  from: readonly number[],
+  random: () => number,
+  free: readonly number[],
+): number[] {
   const to = [...from];
   for (const index of free) {
     const { isCategory, levels } = axes[index] as Axis;
-    to[index] = isCategory ? integer(random, levels.length) : levels.length === 0 ? random() : (levels[integer(random, levels.length)] as number);
+    to[index] = isCategory
+      ? integer(random, levels.length)
+      : levels.length === 0
+        ? random()
+        : (levels[integer(random, levels.length)] as number);
   }
   return to;
 }
 
 /** Each axis from one of these points. */
-export function mixture(from: readonly number[], elite: readonly (readonly number[])[], random: () => number, free: readonly number[]): number[] {
+export function mixture(
+  from: readonly number[],
+  elite: readonly (readonly number[])[],
+  random: () => number,
+  free: readonly number[],
+): number[] {
   const to = [...from];
   for (const index of free) {
     const place = (elite[integer(random, elite.length)] as readonly number[])[index] as number;

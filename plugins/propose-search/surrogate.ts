@@ -1,6 +1,5 @@
 import { cholesky, choleskyAppend, choleskyInverse, dot, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { addTerm, columnsOf, squaresFrom, type Column } from "./columns.ts";
-import { tuning } from "./tuning.ts";
 
 /** What was measured: places, the outcome on the model's scale, and the variance of its noise in shares of one measurement's. */
 export interface Data {
@@ -22,13 +21,16 @@ export interface Prior {
 
 export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
   means: [
-    ...axes.map(({ isCategory }) => Math.log(isCategory ? tuning.prior.category : tuning.prior.length)),
+    ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
     0,
     0,
-    noiseSd === undefined ? Math.log(tuning.prior.noise) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
+    noiseSd === undefined ? Math.log(0.01) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
   ],
-  sds: [...axes.map(() => tuning.prior.sd), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
+  sds: [...axes.map(() => 0.5), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
 });
+
+/** Variance of the mean of all. */
+const constant = 1;
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -57,8 +59,10 @@ function factored(squares: readonly Float64Array[], { y, shares }: Data, theta: 
   for (let i = 0, p = 0; i < n; i++) {
     const row: number[] = [];
     for (let k = 0; k < i; k++, p++)
-      row.push(tuning.prior.constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint)));
-    row.push(tuning.prior.constant + signal + noise * (shares[i] as number) + 1e-6);
+      row.push(
+        constant + signal * (share * ((added[p] as number) / d) + (1 - share) * product((summed[p] as number) * joint)),
+      );
+    row.push(constant + signal + noise * (shares[i] as number) + 1e-6);
     rows.push(row);
   }
   const lower = cholesky(rows);
@@ -69,7 +73,11 @@ function factored(squares: readonly Float64Array[], { y, shares }: Data, theta: 
 /** The gradient of the log posterior over theta, and its value. */
 export function evidence(squares: readonly Float64Array[], data: Data, theta: Theta, prior: Prior) {
   const { y, shares } = data;
-  const { n, d, share, signal, noise, weights, size, added, summed, joint, lower, alpha } = factored(squares, data, theta);
+  const { n, d, share, signal, noise, weights, size, added, summed, joint, lower, alpha } = factored(
+    squares,
+    data,
+    theta,
+  );
   const inverse = choleskyInverse(lower);
   const gradient = new Array<number>(d + 3).fill(0);
   // off the diagonal each pair counts twice, and the half of the formula takes that away
@@ -118,7 +126,7 @@ export function evidence(squares: readonly Float64Array[], data: Data, theta: Th
 }
 
 /** So that points that differ on every axis are as far from each other in the joint part as on one axis, on average. */
-const jointScale = (d: number): number => Math.min(1, tuning.prior.joint / d);
+const jointScale = (d: number): number => Math.min(1, 10 / d);
 
 /** Rational quadratic with two degrees of freedom, of a squared distance. */
 const product = (s: number): number => {
@@ -135,7 +143,8 @@ export function squaresOf(axes: readonly { isCategory: boolean }[], points: Data
   const n = points.length;
   return columnsOf(axes, points).map((column) => {
     const all = new Float64Array((n * (n - 1)) / 2);
-    for (let i = 1, p = 0; i < n; p += i, i++) squaresFrom(column, column.places[i] as number, 1, all.subarray(p, p + i));
+    for (let i = 1, p = 0; i < n; p += i, i++)
+      squaresFrom(column, column.places[i] as number, 1, all.subarray(p, p + i));
     return all;
   });
 }
@@ -153,7 +162,13 @@ export const startOf = (prior: Prior): Ascent => ({
   signs: prior.means.map(() => 0),
 });
 
-export function ascend(ascent: Ascent, squares: readonly Float64Array[], data: Data, prior: Prior, rounds: number): Ascent {
+export function ascend(
+  ascent: Ascent,
+  squares: readonly Float64Array[],
+  data: Data,
+  prior: Prior,
+  rounds: number,
+): Ascent {
   const theta = [...ascent.theta];
   const steps = [...ascent.steps];
   const signs = [...ascent.signs];
@@ -195,7 +210,13 @@ export class Surrogate {
   readonly noise: number;
 
   /** `pending`: points whose outcome is not known yet; they take away uncertainty and nothing else (kriging believer: Ginsbourger, Le Riche and Carraro 2010). */
-  constructor(axes: readonly Axis[], data: Data, theta: Theta, pending: Data["points"] = [], squares: readonly Float64Array[] = squaresOf(axes, data.points)) {
+  constructor(
+    axes: readonly Axis[],
+    data: Data,
+    theta: Theta,
+    pending: Data["points"] = [],
+    squares: readonly Float64Array[] = squaresOf(axes, data.points),
+  ) {
     const d = axes.length;
     this.#axes = axes;
     this.#weights = Float64Array.from(axes, (_, j) => Math.exp(-2 * (theta[j] as number)));
@@ -215,21 +236,30 @@ export class Surrogate {
     }
     this.#lookAt(points);
     this.#lower = new Float64Array((points.length * (points.length + 1)) / 2);
-    for (let i = 0, at = 0; i < lower.length; i++) for (const number of lower[i] as number[]) this.#lower[at++] = number;
+    for (let i = 0, at = 0; i < lower.length; i++)
+      for (const number of lower[i] as number[]) this.#lower[at++] = number;
   }
 
   #lookAt(points: Data["points"]): void {
     this.#points = points;
     this.#columns = columnsOf(this.#axes, points);
-    [this.#k, this.#sum, this.#added, this.#scratch] = [0, 0, 0, 0].map(() => new Float64Array(points.length)) as [Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>];
+    [this.#k, this.#sum, this.#added, this.#scratch] = [0, 0, 0, 0].map(() => new Float64Array(points.length)) as [
+      Float64Array<ArrayBuffer>,
+      Float64Array<ArrayBuffer>,
+      Float64Array<ArrayBuffer>,
+      Float64Array<ArrayBuffer>,
+    ];
   }
 
   get #variance(): number {
-    return tuning.prior.constant + this.#signal;
+    return constant + this.#signal;
   }
 
   #covarianceOf(sum: number, added: number): number {
-    return tuning.prior.constant + this.#signal * (this.#share * (added / this.#axes.length) + (1 - this.#share) * product(sum * this.#joint));
+    return (
+      constant +
+      this.#signal * (this.#share * (added / this.#axes.length) + (1 - this.#share) * product(sum * this.#joint))
+    );
   }
 
   /** Predictions at points that differ from this one on few axes become cheap. */
@@ -257,9 +287,15 @@ export class Surrogate {
     for (let j = 0; j < point.length; j++) {
       if (isNear && anchor[j] === point[j]) continue;
       if (isNear) addTerm(this.#terms[j] as Float64Array, sums, adds, -1);
-      addTerm(squaresFrom(this.#columns[j] as Column, point[j] as number, this.#weights[j] as number, this.#scratch), sums, adds, 1);
+      addTerm(
+        squaresFrom(this.#columns[j] as Column, point[j] as number, this.#weights[j] as number, this.#scratch),
+        sums,
+        adds,
+        1,
+      );
     }
-    for (let i = 0; i < sums.length; i++) this.#k[i] = this.#covarianceOf(Math.max(0, sums[i] as number), adds[i] as number);
+    for (let i = 0; i < sums.length; i++)
+      this.#k[i] = this.#covarianceOf(Math.max(0, sums[i] as number), adds[i] as number);
   }
 
   /** The mean, and a bound on the deviation at little cost: what the one nearest point leaves. */

@@ -63,8 +63,13 @@ export function proposeTpe(): Plugin {
         const from = parent.candidate.values ?? {};
         const running = view.pending.map(({ candidate }) => candidate.values ?? {});
         const keys = new Set(running.map((values) => valuesKey(values)));
-        const kept = Object.fromEntries(view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
-        const points = [...recent(state.value.points), ...running.map((values) => ({ places: placesOf(axes, values), loss: Infinity }))];
+        const kept = Object.fromEntries(
+          view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])),
+        );
+        const points = [
+          ...recent(state.value.points),
+          ...running.map((values) => ({ places: placesOf(axes, values), loss: Infinity })),
+        ];
         const { good, bad } = divide(points);
         const next = (): Values => {
           if (state.value.points.length < first) return { ...sample(space, random), ...kept };
@@ -74,7 +79,10 @@ export function proposeTpe(): Plugin {
           return { ...valuesAt(space, axes, best, from), ...kept };
         };
         let values = next();
-        const isKnown = (): boolean => state.value.keys.has(valuesKey(values)) || keys.has(valuesKey(values)) || violation(space, values) !== undefined;
+        const isKnown = (): boolean =>
+          state.value.keys.has(valuesKey(values)) ||
+          keys.has(valuesKey(values)) ||
+          violation(space, values) !== undefined;
         for (let look = 0; look < 10 && isKnown(); look++) values = next();
         return { ...draft, candidate: { values }, by: "propose-tpe", hypothesis: describeMove(from, values) };
       });
@@ -85,7 +93,10 @@ export function proposeTpe(): Plugin {
 function recent(points: readonly Point[]): Point[] {
   if (points.length <= window) return [...points];
   const latest = points.slice(-window / 2);
-  const best = points.slice(0, -window / 2).sort((a, b) => a.loss - b.loss).slice(0, window / 2);
+  const best = points
+    .slice(0, -window / 2)
+    .sort((a, b) => a.loss - b.loss)
+    .slice(0, window / 2);
   return [...best, ...latest];
 }
 
@@ -99,16 +110,23 @@ interface Mixture {
 function divide(points: readonly Point[]): { good: Mixture; bad: Mixture } {
   const order = points.map((point, index) => ({ point, index })).sort((a, b) => a.point.loss - b.point.loss);
   const count = Math.min(Math.ceil(0.1 * points.length), 25);
-  const inOrder = (list: typeof order): Mixture => mixture(list.sort((a, b) => a.index - b.index).map(({ point }) => point.places));
+  const inOrder = (list: typeof order): Mixture =>
+    mixture(list.sort((a, b) => a.index - b.index).map(({ point }) => point.places));
   return { good: inOrder(order.slice(0, count)), bad: inOrder(order.slice(count)) };
 }
 
 function mixture(centers: readonly (readonly number[])[]): Mixture {
   const n = centers.length;
   const d = centers[0]?.length ?? 1;
-  const raw = centers.map((_, index) => (n <= fresh || index >= n - fresh ? 1 : 1 / n + ((1 - 1 / n) * index) / (n - fresh)));
+  const raw = centers.map((_, index) =>
+    n <= fresh || index >= n - fresh ? 1 : 1 / n + ((1 - 1 / n) * index) / (n - fresh),
+  );
   const total = raw.reduce((sum, weight) => sum + weight, 0) + 1;
-  return { centers, weights: [...raw, 1].map((weight) => weight / total), width: 0.2 * Math.max(1, n) ** (-1 / (d + 4)) };
+  return {
+    centers,
+    weights: [...raw, 1].map((weight) => weight / total),
+    width: 0.2 * Math.max(1, n) ** (-1 / (d + 4)),
+  };
 }
 
 function draw(axes: readonly Axis[], { centers, weights, width }: Mixture, random: () => number): number[] {
@@ -122,7 +140,10 @@ function draw(axes: readonly Axis[], { centers, weights, width }: Mixture, rando
       const stays = at !== undefined && !Number.isNaN(at) && random() < 1 - width;
       return stays ? at : integer(random, levels.length);
     }
-    const place = at === undefined || Number.isNaN(at) ? random() : truncatedQuantile({ mean: at, sd: width, low: 0, high: 1 }, random());
+    const place =
+      at === undefined || Number.isNaN(at)
+        ? random()
+        : truncatedQuantile({ mean: at, sd: width, low: 0, high: 1 }, random());
     return levels.length === 0 ? place : nearest(levels, place);
   });
 }

@@ -23,7 +23,9 @@ const space: Space = {
     },
     decay: { type: "bool", default: false },
   },
-  constraints: [({ layers, batch }) => (layers as number) * (batch as number) <= 2048 || "layers times batch is above 2048"],
+  constraints: [
+    ({ layers, batch }) => (layers as number) * (batch as number) <= 2048 || "layers times batch is above 2048",
+  ],
 };
 
 const loss = (values: Values): number =>
@@ -54,7 +56,12 @@ async function search({ trials = 30, slots = 1, measure = loss, plugins = [], ..
     ...config,
   });
   const view = end.levels.get("inner");
-  return { view, facts, best: view?.incumbent?.value ?? Infinity, trials: [...(view?.trials ?? [])] as Trial<TaskChange>[] };
+  return {
+    view,
+    facts,
+    best: view?.incumbent?.value ?? Infinity,
+    trials: [...(view?.trials ?? [])] as Trial<TaskChange>[],
+  };
 }
 
 const valuesOf = ({ candidate }: Trial<TaskChange>): Values => candidate.values ?? {};

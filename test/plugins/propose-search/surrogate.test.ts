@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { normal, streamOf, type Axis } from "../../../kit/index.ts";
 import { crashChance } from "../../../plugins/propose-search/feasibility.ts";
-import type { Tried } from "../../../plugins/propose-search/history.ts";
+import type { Tried } from "../../../plugins/propose-search/knowledge.ts";
 import { ascend, evidence, priorOf, squaresOf, startOf, Surrogate } from "../../../plugins/propose-search/surrogate.ts";
 
 const float: Axis = { name: "x", path: [], domain: { type: "float", min: 0, max: 1 }, isCategory: false, levels: [] };
@@ -15,7 +15,12 @@ const choice: Axis = {
 const axes: Axis[] = [float, { ...float, name: "y" }, choice, { ...float, name: "z" }];
 
 const random = streamOf("surrogate test");
-const points = Array.from({ length: 24 }, () => [random(), random(), Math.floor(3 * random()), random() < 0.2 ? NaN : random()]);
+const points = Array.from({ length: 24 }, () => [
+  random(),
+  random(),
+  Math.floor(3 * random()),
+  random() < 0.2 ? NaN : random(),
+]);
 const truth = ([x = 0, y = 0, c = 0]: readonly number[]): number => 3 * (x - 0.4) ** 2 + x * y + (c === 1 ? 0.5 : 0);
 const y = points.map((point) => truth(point) - 0.7 + 0.02 * normal(random));
 const data = { points, y, shares: points.map(() => 1) };
@@ -28,7 +33,13 @@ describe("the surrogate", () => {
     const { gradient } = evidence(squares, data, theta, prior);
     const step = 1e-5;
     theta.forEach((_, j) => {
-      const at = (by: number) => evidence(squares, data, theta.map((value, k) => (k === j ? value + by : value)), prior).value;
+      const at = (by: number) =>
+        evidence(
+          squares,
+          data,
+          theta.map((value, k) => (k === j ? value + by : value)),
+          prior,
+        ).value;
       expect(gradient[j]).toBeCloseTo((at(step) - at(-step)) / (2 * step), 3);
     });
   });
@@ -72,7 +83,9 @@ describe("the surrogate", () => {
     const twice = { points: [[0.5, 0.5, 0, 0.5]], y: [1] };
     const at = [0.5, 0.5, 0, 0.5];
     const noisy = prior.means.map((value, j) => (j === prior.means.length - 1 ? 0 : value));
-    const [once, often] = [1, 0.1].map((share) => new Surrogate(axes, { ...twice, shares: [share] }, noisy).predict(at));
+    const [once, often] = [1, 0.1].map((share) =>
+      new Surrogate(axes, { ...twice, shares: [share] }, noisy).predict(at),
+    );
     expect(often?.mean).toBeGreaterThan(once?.mean as number);
     expect(often?.sd).toBeLessThan(once?.sd as number);
   });
@@ -80,8 +93,8 @@ describe("the surrogate", () => {
 
 describe("the chance to crash", () => {
   const start = [0.3, 0.3, 0, 0.3];
-  const fine = (places: number[]): Tried => ({ id: 0, values: {}, places, losses: [1] });
-  const crash = (places: number[], kind: string): Tried => ({ id: 1, values: {}, places, losses: [], crash: kind });
+  const fine = (places: number[]): Tried => ({ id: 0, places, losses: [1] });
+  const crash = (places: number[], kind: string): Tried => ({ id: 1, places, losses: [], crash: kind });
   const ran = [fine(start), fine([0.3, 0.5, 1, 0.3]), fine([0.2, 0.3, 0, 0.6]), fine([0.35, 0.2, 2, 0.3])];
 
   it("is none before anything crashed", () => {
