@@ -137,7 +137,7 @@ async function main(): Promise<void> {
     if (flags.raw)
       appendFileSync(
         flags.raw,
-        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask({ do: "versions" }) })}\n`,
+        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask<Record<string, string>>({ do: "versions" }) })}\n`,
       );
   }
   closeBridge();

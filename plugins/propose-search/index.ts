@@ -1,5 +1,5 @@
 import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
-import { axesOf, describeMove, valuesAt, valuesKey, violation, type Values } from "../../kit/index.ts";
+import { axesOf, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
 import { codeOf, keyOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
 import { sparseMove } from "./moves.ts";

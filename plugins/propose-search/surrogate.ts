@@ -12,13 +12,18 @@ export interface Data {
 /** Logarithms of the covariance's parameters: a length for each axis, then the odds of the additive part, the signal's variance, the noise's. */
 export type Theta = readonly number[];
 
-export const sizeOf = (axes: readonly Axis[]): number => axes.length + 3;
-
+/** Independent normal distributions of theta. */
 export interface Prior {
   readonly means: readonly number[];
   readonly sds: readonly number[];
 }
 
+/**
+ * Before anything is seen: an axis matters over some four tenths of its range,
+ * categories are more alike than not, and the additive part and the joint one
+ * are worth the same. `noiseSd`: of one measurement on the model's scale, where
+ * repeats tell it.
+ */
 export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
   means: [
     ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
