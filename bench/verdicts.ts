@@ -17,6 +17,7 @@ import {
 import { integer, median, streamOf, type Values } from "../kit/index.ts";
 import { evaluateFunction } from "../plugins/evaluate-function/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
+import { proposeLocal } from "../plugins/propose-local/index.ts";
 import { outerLoop } from "../plugins/outer-loop/index.ts";
 import { kinds, planted, truth } from "./planted.ts";
 
@@ -68,6 +69,7 @@ async function work(job: Job): Promise<Done> {
       thread: false,
     }),
     levels: [innerLoop({ confirm: 0 }), outerLoop({ name: "research", changes: "mechanisms", every: 10 })],
+    proposer: proposeLocal(),
     plugins: catalogueOf(job),
     budget: { trials: job.kind === "sequence" ? 300 : 100 },
     seed: `verdicts ${job.seed}`,

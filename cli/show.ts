@@ -60,7 +60,7 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
     ...(id === 0 ? [] : [`change: ${describeChange(before, candidate) || "none"}`]),
-    ...(trial.by === "propose-llm" && hypothesis ? [`why: ${hypothesis}`] : []),
+    ...(hypothesis && hypothesis !== describeChange(before, candidate) ? [`why: ${hypothesis}`] : []),
     `values: ${JSON.stringify(candidate.values ?? {})}`,
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
     ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),

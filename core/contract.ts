@@ -20,7 +20,7 @@ export interface Config {
   llm?: Model;
   /** Runs the inner loop's trials: `evaluateProcess({...})`, `evaluateFunction({...})`. One line to swap. */
   evaluator: Plugin;
-  /** Fills what no mechanism proposed. Default: `proposeLocal()`, with `llm` `proposeHybrid()`. */
+  /** Fills what no mechanism proposed. Default: `proposeSearch()`, with `llm` `proposeHybrid()`. */
   proposer?: Plugin;
   /** Decides what is kept. Default: `selectImprovement()`. */
   selector?: Plugin;

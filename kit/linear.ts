@@ -47,6 +47,46 @@ export function cholesky(a: Matrix): number[][] {
   return lower;
 }
 
+/**
+ * The lower triangle of a matrix that has grown by one row and column: the old
+ * one with a row more, in n² operations instead of n³ (Golub and Van Loan,
+ * Matrix Computations, 4th ed., section 4.2). `row`: the new row, up to and with
+ * its diagonal. @throws RangeError where the grown matrix is not positive definite
+ */
+export function choleskyAppend(lower: Matrix, row: readonly number[]): number[][] {
+  const known = row.slice(0, -1);
+  const added = solveLower(lower, known);
+  const rest = (row.at(-1) as number) - dot(added, added);
+  if (!(rest > 0)) throw new RangeError("the matrix is not positive definite");
+  return [...(lower as number[][]), [...added, Math.sqrt(rest)]];
+}
+
+/** The inverse of L Lᵀ, symmetric, for a lower triangle L. */
+export function choleskyInverse(lower: Matrix): number[][] {
+  const size = lower.length;
+  // rows of the inverse of L, transposed: column i of it begins at its diagonal
+  const inverted = lower.map((row, i) => {
+    const unit = Array.from({ length: size - i }, (_, k) => (k === 0 ? 1 / (row[i] as number) : 0));
+    for (let k = 1; k < unit.length; k++) {
+      const at = lower[i + k] as readonly number[];
+      let sum = 0;
+      for (let j = 0; j < k; j++) sum -= (at[i + j] as number) * (unit[j] as number);
+      unit[k] = sum / (at[i + k] as number);
+    }
+    return unit;
+  });
+  const inverse = lower.map(() => new Array<number>(size).fill(0));
+  for (let i = 0; i < size; i++)
+    for (let j = 0; j <= i; j++) {
+      const [a, b] = [inverted[i] as number[], inverted[j] as number[]];
+      let sum = 0;
+      for (let k = i; k < size; k++) sum += (a[k - i] as number) * (b[k - j] as number);
+      (inverse[i] as number[])[j] = sum;
+      (inverse[j] as number[])[i] = sum;
+    }
+  return inverse;
+}
+
 /** x with L x = b, for a lower triangle L. */
 export function solveLower(lower: Matrix, b: readonly number[]): number[] {
   const x: number[] = [];

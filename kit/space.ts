@@ -238,7 +238,8 @@ function domainSize(domain: Domain): number {
   }
 }
 
-function* valuesOf(domain: Domain): Iterable<Value> {
+/** The values of a domain without floats, in order. */
+export function* valuesOf(domain: Domain): Iterable<Value> {
   if (domain.type === "float") return;
   if (domain.type === "bool") yield* [false, true];
   else if (domain.type === "choice") yield* domain.values;

@@ -2,7 +2,7 @@ import type { Level, Plugin, TaskChange, Trial, Turn, Value, Values, View } from
 import { canonical } from "../../core/index.ts";
 import { complete, defaults, enumerate, pointCount, sample, valuesKey, violation } from "../../kit/index.ts";
 import { proposeHybrid } from "../propose-hybrid/index.ts";
-import { proposeLocal } from "../propose-local/index.ts";
+import { proposeSearch } from "../propose-search/index.ts";
 import { selectImprovement } from "../select-improvement/index.ts";
 
 export interface InnerLoopOptions {
@@ -49,7 +49,7 @@ export function innerLoop(given: InnerLoopOptions = {}): Level<TaskChange> {
     schema,
     options,
     kind: "task",
-    defaults: { proposer: proposeLocal(), selector: selectImprovement(), withModel: proposeHybrid() },
+    defaults: { proposer: proposeSearch(), selector: selectImprovement(), withModel: proposeHybrid() },
     get slots() {
       return options.slots;
     },

@@ -2,7 +2,7 @@ import type { Plugin, TaskChange, Taps, Trial } from "../../core/index.ts";
 import { canonical } from "../../core/index.ts";
 import { complete } from "../../kit/index.ts";
 import { askForChange, programOf, proposeLlmSchema, type ProposeLlmOptions } from "../propose-llm/index.ts";
-import { localMoves } from "../propose-local/index.ts";
+import { searchMoves } from "../propose-search/index.ts";
 
 /** Share of the turns that the model is asked in: at first, at the least, at the most. */
 const shares = { first: 0.3, least: 0.02, most: 0.6 } as const;
@@ -30,11 +30,11 @@ export function proposeHybrid(given: ProposeLlmOptions = {}): Plugin {
     schema: proposeLlmSchema,
     open: program.open,
     apply(taps: Taps<TaskChange>) {
-      const search = localMoves(taps);
+      const search = searchMoves(taps);
       const record = taps.state<Record>(
         () => ({ model: { tried: 0, gained: 0 }, search: { tried: 0, gained: 0 } }),
         (state, { by, verdict, repeatOf, outcome }: Trial<TaskChange>) => {
-          const side = by === "propose-llm" ? state.model : by === "propose-local" ? state.search : undefined;
+          const side = by === "propose-llm" ? state.model : by === "propose-search" ? state.search : undefined;
           if (!side || repeatOf !== undefined || !outcome) return state;
           side.tried++;
           if (verdict?.decision === "keep" || (verdict?.gain ?? 0) > 0) side.gained++;
@@ -50,7 +50,7 @@ export function proposeHybrid(given: ProposeLlmOptions = {}): Plugin {
         const asked = await askForChange(taps, turn, draft, { program, atOnce: options.atOnce, suggestion });
         if ("failed" in asked) return drafted && { ...drafted, standsIn: asked.failed };
         const isTaken = suggestion && isSame(taps, turn.parent, asked.draft.candidate, suggestion);
-        return { ...asked.draft, by: isTaken ? "propose-local" : "propose-llm" };
+        return { ...asked.draft, by: isTaken ? "propose-search" : "propose-llm" };
       });
     },
   };

@@ -1,5 +1,5 @@
 import type { Plugin, TaskChange, Taps } from "../../core/index.ts";
-import { localMoves } from "../propose-local/index.ts";
+import { searchMoves } from "../propose-search/index.ts";
 import { askForChange } from "./ask.ts";
 import { programOf } from "./program.ts";
 
@@ -19,7 +19,7 @@ export const proposeLlmSchema = {
   properties: { atOnce: { type: "integer", minimum: 1, maximum: 8, default: 1 } },
 };
 
-/** Every proposal by the model (the paper's way); where it has none, by a local move. */
+/** Every proposal by the model (the paper's way); where it has none, by the classical search. */
 export function proposeLlm(given: ProposeLlmOptions = {}): Plugin {
   const options = { atOnce: 1, ...given };
   const program = programOf();
@@ -30,7 +30,7 @@ export function proposeLlm(given: ProposeLlmOptions = {}): Plugin {
     schema: proposeLlmSchema,
     open: program.open,
     apply(taps: Taps<TaskChange>) {
-      const search = localMoves(taps);
+      const search = searchMoves(taps);
       taps.propose("SOURCE", async (draft, turn) => {
         if (draft.candidate !== undefined) return undefined;
         const asked = await askForChange(taps, turn, draft, { program, atOnce: options.atOnce });

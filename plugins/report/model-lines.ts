@@ -76,7 +76,7 @@ export function modelLines(
     account.refused > 0 ? `; ${account.refused} of its changes could not be run (${account.lastRefusal})` : "";
   return [
     writtenLine(folder, facts, works),
-    `model: ${told("propose-llm")}, ${costText(proposals)}; search: ${told("propose-local")}${free}`,
+    `model: ${told("propose-llm")}, ${costText(proposals)}; search: ${told("propose-search")}${free}`,
     `the model was asked ${account.questions} times (${purposes.join(", ")})${without}${refused}${faults}`,
     `the model took ${costText(account)} in ${account.calls} calls, ${costText(shareOf(account, view.budget.used))} a trial: ${levels.join("; ")}${tests}`,
   ];

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   cholesky,
+  choleskyAppend,
+  choleskyInverse,
   expectedImprovement,
   gaussianProcess,
   leastSquares,
@@ -42,6 +44,24 @@ describe("linear algebra", () => {
           x.map((value) => [value]),
         ).map(([value]) => value ?? NaN);
         solve(a, b).forEach((value, i) => expect(value).toBeCloseTo(x[i] ?? NaN, 5));
+      }),
+    ));
+
+  it("lets a triangle grow by a row, as if it had been split anew", () =>
+    fc.assert(
+      fc.property(definite, (a) => {
+        const start = cholesky(a.slice(0, size - 1).map((row) => row.slice(0, size - 1)));
+        const grown = choleskyAppend(start, a[size - 1] ?? []);
+        cholesky(a).forEach((row, i) => row.forEach((value, j) => expect(grown[i]?.[j]).toBeCloseTo(value, 6)));
+      }),
+    ));
+
+  it("inverts by a triangle", () =>
+    fc.assert(
+      fc.property(definite, (a) => {
+        multiply(a, choleskyInverse(cholesky(a))).forEach((row, i) =>
+          row.forEach((value, j) => expect(value).toBeCloseTo(i === j ? 1 : 0, 5)),
+        );
       }),
     ));
 

@@ -11,6 +11,8 @@ import {
   sobol,
   streamOf,
   studentT,
+  truncatedDensity,
+  truncatedQuantile,
   variance,
 } from "../../kit/index.ts";
 
@@ -69,6 +71,25 @@ describe("statistics against published tables", () => {
       [0.841345, 1],
     ] as const)
       expect(normalQuantile(share)).toBeCloseTo(value, 5);
+  });
+
+  it("the truncated normal distribution", () => {
+    // mean, sd, ends, a place with its density, a share with its quantile: by SciPy 1.17's truncnorm
+    for (const [mean, sd, low, high, at, density, share, quantile] of [
+      [0, 1, -1, 2, 0.5, 0.430085076, 0.25, -0.349641429],
+      [0.3, 0.2, 0, 1, 0.1, 1.296790219, 0.9, 0.563866911],
+      [-0.5, 0.1, 0, 1, 0.01, 31.300840611, 0.5, 0.013201833],
+      [1.4, 0.2, 0, 1, 0.95, 6.975707198, 0.05, 0.789647313],
+    ] as const) {
+      const cut = { mean, sd, low, high };
+      expect(truncatedDensity(cut, at) / density).toBeCloseTo(1, 3);
+      expect(truncatedQuantile(cut, share)).toBeCloseTo(quantile, 3);
+      expect([truncatedQuantile(cut, 0), truncatedQuantile(cut, 1), truncatedDensity(cut, high + 1e-9)]).toEqual([
+        expect.closeTo(low, 4),
+        expect.closeTo(high, 4),
+        0,
+      ]);
+    }
   });
 
   it("quantiles (type 7), median, variance", () => {

@@ -234,6 +234,6 @@ describe("a run whose model's server fails at the first call of every kind", () 
     );
     expect(end.levels.get("inner")?.budget.used).toBe(trials);
     expect(exchanges.every(({ failed }) => failed !== undefined)).toBe(true);
-    expect([...(end.levels.get("inner")?.trials ?? [])].some(({ by }) => by === "propose-local")).toBe(true);
+    expect([...(end.levels.get("inner")?.trials ?? [])].some(({ by }) => by === "propose-search")).toBe(true);
   }, 60_000);
 });

@@ -102,7 +102,7 @@ describe("a proposal by the model", () => {
     const { end } = await withModel({ config: () => ({ proposer: proposeHybrid(), budget: { trials: 40 } }) });
     const by = [...(end.levels.get("inner")?.trials ?? [])].map((trial) => trial.by);
     expect(by.filter((one) => one === "propose-llm").length).toBeGreaterThan(1);
-    expect(by.filter((one) => one === "propose-local").length).toBeGreaterThan(10);
+    expect(by.filter((one) => one === "propose-search").length).toBeGreaterThan(10);
     const resolved = resolveConfig(
       {
         objective: { metric: "loss", direction: "minimize" },
@@ -167,7 +167,7 @@ describe("a proposal by the model", () => {
     expect(drafts).toBeGreaterThan(1);
     expect(asked.length).toBe(drafts + 1);
     const by = [...(end.levels.get("inner")?.trials ?? [])].map((trial) => trial.by);
-    expect(new Set(by)).toEqual(new Set(["baseline", "propose-local"]));
+    expect(new Set(by)).toEqual(new Set(["baseline", "propose-search"]));
   });
 
   it("that fails on one side of a pair makes no evidence: the side that was made runs alone", async () => {

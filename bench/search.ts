@@ -1,0 +1,151 @@
+import { fork } from "node:child_process";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { own, others } from "./search/methods.ts";
+import { bridge, closeBridge, play, type Game, type Played } from "./search/play.ts";
+import { reportOf, summarise, type Speeds } from "./search/report.ts";
+import { speedOf } from "./search/speed.ts";
+import { tasks } from "./search/tasks.ts";
+
+/**
+ * The proposers beside Optuna, Nevergrad and SMAC, on the tasks that ours was not tuned on.
+ *
+ *   npm run bench:search -- --json            the fast tasks: 20 seeds, 30 and 100 trials, and 4 slots
+ *   npm run bench:search -- --json --quick    a small part of them
+ *   npm run bench:search -- --json --real     tasks that train models: 8 seeds, 30 trials
+ *
+ * --tasks a,b  --methods a,b  --trials 30,100  --slots 1,4  --seeds N (or from-to)  --workers N
+ * --raw FILE   every game as a line of JSON, added to what is there
+ * --from FILE,FILE   plays nothing: reports what these files hold
+ * --report FILE      the report as Markdown
+ */
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: "boolean" },
+    quick: { type: "boolean" },
+    real: { type: "boolean" },
+    tasks: { type: "string" },
+    methods: { type: "string" },
+    trials: { type: "string" },
+    slots: { type: "string" },
+    seeds: { type: "string" },
+    workers: { type: "string" },
+    raw: { type: "string" },
+    from: { type: "string" },
+    report: { type: "string" },
+    "no-speed": { type: "boolean" },
+  },
+});
+const isWorker = process.env.BILEVEL_BENCH === "worker";
+
+/** What is played without further flags. */
+const plans = {
+  fast: { seeds: "20", trials: "30,100", methods: ["search", "local", "random", "tpe", "cma", ...others] },
+  quick: { seeds: "4", trials: "30", methods: ["search", "local", "random", "optuna"] },
+  real: { seeds: "8", trials: "30", methods: ["search", "local", "random", ...others] },
+};
+const quickTasks = ["karpathy-surrogate", "bbob-mixint f8 d10", "bbob-mixint f18 d10"];
+const plan = plans[flags.quick ? "quick" : flags.real ? "real" : "fast"];
+
+const numbers = (text: string): number[] => text.split(",").map(Number);
+
+function seedsOf(text: string): number[] {
+  const [from = 0, to] = text.split("-").map(Number);
+  return to === undefined
+    ? Array.from({ length: from }, (_, index) => index + 1)
+    : Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+function games(): Game[] {
+  const named = flags.tasks?.split(",");
+  const wanted = tasks.filter(({ name, role, real }) =>
+    named
+      ? named.includes(name)
+      : flags.quick
+        ? quickTasks.includes(name)
+        : role === "judged" && real === !!flags.real && !name.endsWith("full"),
+  );
+  const methods = flags.methods?.split(",") ?? plan.methods;
+  const unknown = [
+    ...(named ?? []).filter((name) => !tasks.some((task) => task.name === name)),
+    ...methods.filter((name) => !(name in own) && !others.includes(name as never)),
+  ];
+  if (unknown.length > 0) {
+    console.error(
+      `not known: ${unknown.join(", ")}\ntasks: ${tasks.map(({ name }) => name).join(", ")}\nmethods: ${[...Object.keys(own), ...others].join(", ")}`,
+    );
+    process.exit(2);
+  }
+  const list = numbers(flags.trials ?? plan.trials).flatMap((trials) =>
+    seedsOf(flags.seeds ?? plan.seeds).flatMap((seed) =>
+      wanted.flatMap(({ name }) => methods.map((method): Game => ({ task: name, method, seed, trials, slots: 1 }))),
+    ),
+  );
+  if (flags.slots !== undefined)
+    return numbers(flags.slots).flatMap((slots) => list.map((game) => ({ ...game, slots })));
+  const withSlots = list
+    .filter(({ method, trials }) => method === "search" && trials === 100)
+    .map((game) => ({ ...game, slots: 4 }));
+  return [...list, ...withSlots];
+}
+
+const playOne = (game: Game): Promise<Played> => {
+  const task = tasks.find(({ name }) => name === game.task);
+  if (!task) throw new Error(`there is no task ${game.task}`);
+  return play(game, task, own[game.method]?.());
+};
+
+/** Shares the games out to processes; each asks for the next. */
+async function playAll(list: readonly Game[]): Promise<Played[]> {
+  const waiting = [...list];
+  const played: Played[] = [];
+  const count = Math.min(list.length, Number(flags.workers ?? availableParallelism()));
+  await Promise.all(
+    Array.from({ length: count }, () => {
+      const child = fork(import.meta.filename, [], { env: { ...process.env, BILEVEL_BENCH: "worker" } });
+      return new Promise<void>((resolve, reject) => {
+        const next = (): void => {
+          const game = waiting.shift();
+          if (game) child.send(game);
+          else child.kill();
+        };
+        child.on("message", (one: Played) => {
+          played.push(one);
+          if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify(one)}\n`);
+          if (!flags.json && played.length % 20 === 0) console.error(`${played.length} of ${list.length} games`);
+          next();
+        });
+        child.once("exit", (code) => (code ? reject(new Error(`a worker ended with ${code}`)) : resolve()));
+        next();
+      });
+    }),
+  );
+  return played;
+}
+
+async function main(): Promise<void> {
+  const lines = flags.from?.split(",").flatMap((file) => readFileSync(file, "utf8").trim().split("\n")) ?? [];
+  const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds });
+  const speeds: Speeds = Object.assign({}, ...facts.map((fact) => ("speeds" in fact ? fact.speeds : {})));
+  const old = facts.filter((fact): fact is Played => "task" in fact);
+  const played = flags.from ? old : await playAll(games());
+  if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
+    Object.assign(speeds, { search: await speedOf("search", 3000) });
+    if (played.some(({ method }) => method === "optuna"))
+      speeds.optuna = await speedOf("optuna", flags.quick ? 1000 : 3000);
+    if (flags.raw)
+      appendFileSync(
+        flags.raw,
+        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask<Record<string, string>>({ do: "versions" }) })}\n`,
+      );
+  }
+  closeBridge();
+  const summary = summarise(played, speeds);
+  const report = reportOf(summary, speeds);
+  if (flags.report) writeFileSync(flags.report, report);
+  console.log(flags.json ? JSON.stringify(summary) : report);
+}
+
+if (isWorker) process.on("message", (game: Game) => void playOne(game).then((one) => process.send?.(one)));
+else await main();

@@ -1,0 +1,177 @@
+import { integer, mean, median, quantile, streamOf } from "../../kit/index.ts";
+import { others } from "./methods.ts";
+import type { Played } from "./play.ts";
+
+/** A share or a mean with its 95 % interval, by resampling the games (Efron 1979). */
+export interface Interval {
+  value: number;
+  low: number;
+  high: number;
+}
+
+export interface TaskReport {
+  task: string;
+  trials: number;
+  slots: number;
+  seeds: number;
+  /** By method: median true value of the winner; mean normalised regret (1: the baseline, 0: the best known); crashes, as a share; share of seeds in which ours does better. */
+  methods: Record<
+    string,
+    { median: number; seen: number; regret: Interval; crashes: number; ms: number; winRate?: Interval }
+  >;
+}
+
+/** Milliseconds to propose, by method and by how many trials there were. */
+export type Speeds = Record<string, Record<string, number>>;
+
+export interface Summary {
+  winRate30: Interval;
+  winRate100: Interval;
+  winRateBest100: Interval;
+  /** Measurements that four slots take for what one slot reached, over one slot's: median over the tasks. */
+  slots4: number;
+  msPerProposal1000: number;
+  optunaMs1000: number;
+  tasks: TaskReport[];
+}
+
+const resamples = 2000;
+const digits = (value: number): number => Number(value.toPrecision(5));
+
+function interval(values: readonly number[], key: string): Interval {
+  if (values.length === 0) return { value: NaN, low: NaN, high: NaN };
+  const random = streamOf("report", key);
+  const means = Array.from({ length: resamples }, () =>
+    mean(values.map(() => values[integer(random, values.length)] as number)),
+  );
+  return { value: digits(mean(values)), low: digits(quantile(means, 0.025)), high: digits(quantile(means, 0.975)) };
+}
+
+const groupsOf = <T>(list: readonly T[], key: (one: T) => string): T[][] => {
+  const groups = new Map<string, T[]>();
+  for (const one of list) groups.set(key(one), [...(groups.get(key(one)) ?? []), one]);
+  return [...groups.values()];
+};
+
+/** The least known of each game: the optimum, or the best that anybody reached on this task. */
+function floorOf(list: readonly Played[]): (one: Played) => number {
+  const least = Math.min(...list.map(({ value }) => value));
+  return ({ best }) => best ?? least;
+}
+
+const wins = (ours: readonly Played[], theirs: readonly Played[]): number[] =>
+  ours.flatMap((one) => {
+    const other = theirs.find(({ seed }) => seed === one.seed);
+    return other ? [one.value < other.value ? 1 : one.value === other.value ? 0.5 : 0] : [];
+  });
+
+/** What the games say. `ours`: the method that is judged. */
+export function summarise(played: readonly Played[], speeds: Speeds = {}, ours = "search"): Summary {
+  const pairs: Record<string, number[]> = { "30": [], "100": [], best100: [] };
+  const tasks = groupsOf(played, ({ task, trials, slots }) => JSON.stringify([task, trials, slots])).map(
+    (list): TaskReport => {
+      const { task, trials, slots } = list[0] as Played;
+      const floor = floorOf(played.filter((one) => one.task === task));
+      const regret = (one: Played): number => (one.value - floor(one)) / (one.baseline - floor(one) || 1);
+      const byMethod = new Map(
+        groupsOf(list, ({ method }) => method).map((games) => [(games[0] as Played).method, games]),
+      );
+      const mine = byMethod.get(ours) ?? [];
+      const methods = Object.fromEntries(
+        [...byMethod].map(([method, games]) => [
+          method,
+          {
+            median: digits(median(games.map(({ value }) => value))),
+            seen: digits(median(games.map(({ seen }) => seen))),
+            regret: interval(games.map(regret), `${task} ${trials} ${method}`),
+            crashes: digits(mean(games.map(({ crashes }) => crashes / trials))),
+            ms: digits(median(games.map(({ ms }) => ms))),
+            ...(method === ours || mine.length === 0
+              ? {}
+              : { winRate: interval(wins(mine, games), `${task} ${trials} ${method} wins`) }),
+          },
+        ]),
+      );
+      if (slots === 1) {
+        const optuna = byMethod.get("optuna");
+        if (optuna) pairs[String(trials)]?.push(...wins(mine, optuna));
+        const competitors = ["random", "local", ...others].filter((method) => byMethod.has(method));
+        const best = competitors.sort(
+          (a, b) => (methods[a]?.regret.value ?? Infinity) - (methods[b]?.regret.value ?? Infinity),
+        )[0];
+        if (trials === 100 && best !== undefined) pairs.best100?.push(...wins(mine, byMethod.get(best) ?? []));
+      }
+      return { task, trials, slots, seeds: new Set(list.map(({ seed }) => seed)).size, methods };
+    },
+  );
+  return {
+    winRate30: interval(pairs["30"] ?? [], "30"),
+    winRate100: interval(pairs["100"] ?? [], "100"),
+    winRateBest100: interval(pairs.best100 ?? [], "best 100"),
+    slots4: slotsRatio(played.filter(({ method }) => method === ours)),
+    msPerProposal1000: speeds[ours]?.["1000"] ?? NaN,
+    optunaMs1000: speeds.optuna?.["1000"] ?? NaN,
+    tasks,
+  };
+}
+
+/**
+ * How many more measurements four slots take to the regret that one slot has
+ * after 80 % of its own: by the median curve of each task, the median over tasks.
+ */
+function slotsRatio(ours: readonly Played[]): number {
+  const ratios = groupsOf(
+    ours.filter(({ trials }) => trials === 100),
+    ({ task }) => task,
+  ).flatMap((games) => {
+    const floor = floorOf(games);
+    const middle = (slots: number): number[] => {
+      const curves = games
+        .filter((one) => one.slots === slots)
+        .map((one) => one.curve.map((value) => (value - floor(one)) / (one.baseline - floor(one) || 1)));
+      const length = Math.min(...curves.map((curve) => curve.length));
+      return curves.length === 0
+        ? []
+        : Array.from({ length }, (_, at) => median(curves.map((curve) => curve[at] ?? Infinity)));
+    };
+    const [one, four] = [middle(1), middle(4)];
+    const aim = one[79];
+    if (aim === undefined || four.length === 0) return [];
+    const first = (curve: readonly number[]): number => {
+      const at = curve.findIndex((value) => value <= aim);
+      return at < 0 ? Infinity : at + 1;
+    };
+    return [first(four) / first(one)];
+  });
+  return ratios.length === 0 ? NaN : digits(median(ratios));
+}
+
+const span = ({ value, low, high }: Interval): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+
+/** The summary as Markdown. */
+export function reportOf(summary: Summary, speeds: Speeds): string {
+  const lines: string[] = [];
+  for (const { task, trials, slots, seeds, methods } of summary.tasks) {
+    lines.push(`### ${task}, ${trials} trials${slots > 1 ? `, ${slots} slots` : ""}, ${seeds} seeds`, "");
+    lines.push("| method | median value | mean regret | crashed | ours wins |", "| --- | --- | --- | --- | --- |");
+    for (const [method, told] of Object.entries(methods).sort(([, a], [, b]) => a.regret.value - b.regret.value))
+      lines.push(
+        `| ${method} | ${told.median} | ${span(told.regret)} | ${(100 * told.crashes).toFixed(1)} % | ${told.winRate ? span(told.winRate) : ""} |`,
+      );
+    lines.push("");
+  }
+  lines.push("### Overall", "");
+  lines.push(
+    `- wins against Optuna's default: 30 trials ${span(summary.winRate30)}, 100 trials ${span(summary.winRate100)}`,
+  );
+  lines.push(`- wins against the best competitor of each task, 100 trials: ${span(summary.winRateBest100)}`);
+  lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`, "");
+  const counts = ["30", "100", "300", "1000", "3000"];
+  lines.push(
+    `| ms per proposal after so many trials | ${counts.join(" | ")} |`,
+    `| --- |${counts.map(() => " --- |").join("")}`,
+  );
+  for (const [method, byCount] of Object.entries(speeds))
+    lines.push(`| ${method} | ${counts.map((count) => byCount[count] ?? "").join(" | ")} |`);
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,127 @@
+import type { TaskChange, Turn } from "../../core/index.ts";
+import { expectedImprovement, shuffle, type Axis } from "../../kit/index.ts";
+import { crashChance } from "./feasibility.ts";
+import { fittedTo, type Knowledge } from "./knowledge.ts";
+import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
+import { Surrogate, type Ascent } from "./surrogate.ts";
+
+/** Where a proposal starts from, and what may move. */
+export interface Around {
+  /** With that of the code. */
+  readonly axes: readonly Axis[];
+  readonly start: readonly number[];
+  readonly reach: Reach;
+  readonly running: readonly (readonly number[])[];
+  /** Places as they will be, conditions applied. */
+  whole(places: readonly number[]): readonly number[];
+}
+
+interface Candidate {
+  readonly places: readonly number[];
+  /** In words: what is expected of it. */
+  belief(): string;
+}
+
+/** Candidates looked at, by kind; the wide ones only where nothing was kept for `patience` trials. */
+const counts = { sparse: 70, crossings: 20, dense: 25, differences: 25, mixtures: 30, anywhere: 15 } as const;
+const patience = 6;
+/** From the leaders so far, so many more steps, so often. */
+const climbs = { rounds: 2, steps: 24, leaders: 4 } as const;
+/** Good points that others are made of. */
+const elites = 8;
+/** How much the chance to run through counts: a crash costs a trial and teaches less than a measurement. */
+const caution = 6;
+/** Candidates handed on, in case that the first are known or illegal. */
+const most = 40;
+
+/**
+ * Points around the start, the most promising first: expected improvement on
+ * what the best is believed to be worth (Jones, Schonlau and Welch 1998), times
+ * a power of the chance to run through (Gelbart, Snoek and Adams 2014).
+ */
+export function candidatesFrom(
+  known: Knowledge,
+  around: Around,
+  { parent, random, view }: Turn<TaskChange>,
+): Candidate[] {
+  const { axes, start, reach, running, whole } = around;
+  const { direction } = view.objective;
+  const sign = direction === "minimize" ? 1 : -1;
+  const fitted = known.fitted?.center === parent.id ? known.fitted : fittedTo(known, axes, parent.id);
+  const { tried, data, squares, toModel, toLoss } = fitted;
+  const model = new Surrogate(axes, data, (known.ascent as Ascent).theta, running, squares);
+  const chance = crashChance(axes, [...known.tried.values()], start);
+  const value = view.incumbent?.trial.id === parent.id ? view.incumbent.value : NaN;
+  const reached = Number.isNaN(value) ? model.predict(start).mean : toModel(sign * value);
+  // what runs is believed to come out as expected, so what is proposed beside it must promise more
+  const best = Math.min(reached, ...running.map((places) => model.predict(places).mean));
+  model.anchorAt(start);
+
+  const ranked: { places: readonly number[]; worth: number; isSettled?: boolean }[] = [];
+  let leading = 0;
+  const add = (given: readonly number[]): void => {
+    const places = whole(given);
+    // what cannot come near the best so far is not worth its full prediction
+    if (expectedImprovement(model.outlook(places), best) < 0.25 * leading) return;
+    const worth = expectedImprovement(model.settle(), best);
+    leading = Math.max(leading, worth);
+    ranked.push({ places, worth });
+  };
+  /** Orders them; the chance to crash can only lower a worth, so it is asked for those alone that lead. */
+  const order = (leaders: number): void => {
+    for (;;) {
+      ranked.sort((a, b) => b.worth - a.worth);
+      const open = ranked.slice(0, leaders).filter(({ isSettled }) => !isSettled);
+      if (open.length === 0) return;
+      for (const one of open) {
+        one.worth *= (1 - chance(one.places)) ** caution;
+        one.isSettled = true;
+      }
+    }
+  };
+  const times = (count: number, make: (n: number) => readonly number[]): void => {
+    for (let n = 0; n < count; n++) add(make(n));
+  };
+
+  const isWide = known.stalled >= patience;
+  const good = tried
+    .map(({ id, places }, i) => ({ id, places, y: data.y[i] as number }))
+    .sort((a, b) => a.y - b.y)
+    .slice(0, elites);
+  const others = good.filter(({ id }) => id !== parent.id).map(({ places }) => places);
+  times(counts.sparse, () => sparseMove(axes, start, random, reach));
+  if (others.length > 1)
+    times(counts.crossings, (n) => crossing(start, others[n % others.length] as readonly number[], random, reach.free));
+  if (isWide) {
+    times(counts.dense, () => denseMove(axes, start, random, reach));
+    times(counts.anywhere, () => anyPlace(axes, start, random, reach.free));
+  }
+  if (isWide && others.length > 1) {
+    const all = good.map(({ places }) => places);
+    times(counts.differences, () => {
+      const [a = start, b = start] = shuffle(random, all);
+      return differenceMove(axes, start, a, b, random, reach.free);
+    });
+    times(counts.mixtures, () => mixture(start, all, random, reach.free));
+  }
+  for (let round = 0; round < climbs.rounds && ranked.length > 0; round++) {
+    order(climbs.leaders);
+    const leaders = ranked.slice(0, climbs.leaders).map(({ places }) => places);
+    times(climbs.steps, (n) => {
+      const from = leaders[n % leaders.length] as readonly number[];
+      return isWide && n % 3 === 2
+        ? denseMove(axes, from, random, { ...reach, step: reach.step * 0.3 })
+        : sparseMove(axes, from, random, { ...reach, step: reach.step * 0.5 });
+    });
+  }
+  order(climbs.leaders + 1);
+  return ranked.slice(0, most).map(({ places }) => ({
+    places,
+    belief: () => {
+      const { mean, sd } = model.predict(places);
+      const expected = toLoss(mean);
+      const within = Math.max(Math.abs(toLoss(mean + sd) - expected), Math.abs(toLoss(mean - sd) - expected));
+      return `predicted ${Number((sign * expected).toPrecision(5))} ± ${Number(within.toPrecision(2))}, chance to crash ${Math.round(100 * chance(places))} %`;
+    },
+  }));
+}

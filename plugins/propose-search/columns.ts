@@ -1,0 +1,53 @@
+/** The places of many points on one axis. */
+export interface Column {
+  readonly places: Float64Array;
+  readonly isCategory: boolean;
+  /** Some are NaN: the parameter is inactive there. */
+  readonly hasGaps: boolean;
+}
+
+export const columnsOf = (axes: readonly { isCategory: boolean }[], points: readonly (readonly number[])[]): Column[] =>
+  axes.map(({ isCategory }, j) => {
+    const places = new Float64Array(points.length);
+    let hasGaps = false;
+    for (let i = 0; i < places.length; i++) {
+      const place = (points[i] as readonly number[])[j] as number;
+      places[i] = place;
+      hasGaps ||= Number.isNaN(place);
+    }
+    return { places, isCategory, hasGaps };
+  });
+
+/** How far a parameter counts that only one of two points has: half its range, squared; another category as the whole of it. */
+const gap = 0.25;
+
+/** Squared distances, times the weight, of a place to the first of the column's. */
+export function squaresFrom(
+  { places, isCategory, hasGaps }: Column,
+  at: number,
+  weight: number,
+  into = new Float64Array(places.length),
+): Float64Array {
+  const isOpen = Number.isNaN(at);
+  if (isCategory || hasGaps || isOpen)
+    for (let i = 0; i < into.length; i++) {
+      const other = places[i] as number;
+      const isOneOpen = isOpen !== Number.isNaN(other);
+      into[i] = weight * (isOneOpen ? gap : isOpen || at === other ? 0 : isCategory ? 1 : (at - other) * (at - other));
+    }
+  else
+    for (let i = 0; i < into.length; i++) {
+      const step = at - (places[i] as number);
+      into[i] = weight * step * step;
+    }
+  return into;
+}
+
+/** Adds (or takes away) one axis: its part of the squared distances, and of the additive covariance. */
+export function addTerm(term: Float64Array, sums: Float64Array, adds: Float64Array, sign: 1 | -1): void {
+  for (let i = 0; i < term.length; i++) {
+    const q = term[i] as number;
+    sums[i] = (sums[i] as number) + sign * q;
+    adds[i] = (adds[i] as number) + sign / (1 + q);
+  }
+}

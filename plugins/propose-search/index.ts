@@ -1,0 +1,97 @@
+import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
+import { axesOf, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
+import { candidatesFrom, type Around } from "./acquisition.ts";
+import { codeOf, keyOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
+import { sparseMove } from "./moves.ts";
+
+/** By the policy's strategy, how long steps are. */
+const lengths: Readonly<Record<string, number>> = { explore: 2, balanced: 1, exploit: 0.5 };
+/** Points measured before the model is asked. */
+const first = 6;
+/** A parameter in focus is drawn so much more often than another. */
+const focusWeight = 4;
+/** A blind move that repeats a known point is drawn again so often. */
+const draws = 20;
+
+/**
+ * The default: a model-based local search that knows that its start is good
+ * and its budget short. A Gaussian process on the points around the best one
+ * ranks changes of few parameters by expected improvement times the chance not
+ * to crash; where nothing was kept for a while, wider ones too. docs/search.md.
+ */
+export function proposeSearch(): Plugin {
+  return {
+    name: "propose-search",
+    contract: 1,
+    apply(taps: Taps<TaskChange>) {
+      taps.propose("SOURCE", searchMoves(taps));
+    },
+  };
+}
+
+/** The moves of `proposeSearch` as another proposer's part: fills a draft that is empty. */
+export function searchMoves(
+  taps: Taps<TaskChange>,
+): (draft: Draft<TaskChange>, turn: Turn<TaskChange>) => Draft<TaskChange> | undefined {
+  const space = taps.space ?? { parameters: {} };
+  const axes = axesOf(space);
+  const deciding = new Set(Object.values(space.parameters).flatMap(({ when }) => Object.keys(when ?? {})));
+  const switches = axes.flatMap(({ name }, axis) => (deciding.has(name) ? [axis] : []));
+  const state = taps.state(nothing, (known, trial: Trial<TaskChange>, view: View<TaskChange>) =>
+    learn(known, trial, view, axes),
+  );
+  return (draft, turn) => {
+    if (draft.candidate !== undefined || !turn.view.space) return undefined;
+    const known = state.value;
+    const { random, refused, parent } = turn;
+    const { policy, pending } = turn.view;
+    const { edits, values: from = {} } = parent.candidate;
+    const code = codeOf(known, parent.candidate);
+    const start = placesWith(axes, from, code);
+    const free = axes.flatMap(({ name, levels }, axis) =>
+      policy.frozen.includes(name) || Number.isNaN(start[axis]) || levels.length === 1 ? [] : [axis],
+    );
+    const told = (values: Values, belief = describeMove(from, values)): Draft<TaskChange> => ({
+      ...draft,
+      candidate: { values },
+      by: "propose-search",
+      hypothesis: belief,
+    });
+    if (free.length === 0) return told(from);
+    const running = pending.filter(({ repeatOf }) => repeatOf === undefined).map(({ candidate }) => candidate);
+    const taken = new Set([
+      ...running.map(keyOf),
+      ...refused.map(({ candidate }) => keyOf({ values: candidate?.values, edits })),
+    ]);
+    const isNew = (values: Values): boolean => {
+      const key = keyOf({ values, edits });
+      return !known.keys.has(key) && !taken.has(key) && violation(space, values) === undefined;
+    };
+    const around: Around = {
+      axes: withCode(axes),
+      start,
+      reach: {
+        step: known.reach * (lengths[policy.strategy] ?? 1),
+        free,
+        chances: free.map((axis) => (policy.focus.includes(axes[axis]?.name ?? "") ? focusWeight : 1)),
+      },
+      running: running.map((candidate) => placesWith(axes, candidate.values ?? {}, codeOf(known, candidate))),
+      // without what a moved choice made inactive, with defaults for what became active
+      whole: (places) =>
+        switches.some((axis) => places[axis] !== start[axis])
+          ? placesWith(axes, valuesAt(space, axes, places, from), code)
+          : places,
+    };
+    if (known.ascent && (known.fitted?.tried.length ?? 0) >= first)
+      for (const { places, belief } of candidatesFrom(known, around, turn)) {
+        const values = valuesAt(space, axes, places, from);
+        if (isNew(values)) return told(values, belief());
+      }
+    let values = from;
+    for (let draw = 0; draw < draws; draw++) {
+      values = valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
+      if (isNew(values)) break;
+    }
+    return told(values);
+  };
+}

@@ -1,0 +1,229 @@
+import { describe, expect, it } from "vitest";
+import type { Config, Plugin, Space, TaskChange, Trial, Values } from "../../../index.ts";
+import {
+  evaluateFunction,
+  innerLoop,
+  proposeCma,
+  proposeLocal,
+  proposeSearch,
+  proposeTpe,
+  resolveConfig,
+} from "../../../index.ts";
+import { axesOf, median, normal, streamOf, valuesKey, violation } from "../../../kit/index.ts";
+import { learn, nothing } from "../../../plugins/propose-search/knowledge.ts";
+import { run } from "../../support/run.ts";
+
+/** Of every kind: logarithms, whole numbers, powers of two, an ordered and an unordered choice, a tuple, a condition, a constraint. */
+const space: Space = {
+  parameters: {
+    rate: { type: "float", min: 1e-4, max: 1, scale: "log", default: 0.001 },
+    layers: { type: "int", min: 1, max: 12, default: 4 },
+    batch: { type: "int", min: 8, max: 512, scale: "pow2", default: 64 },
+    width: { type: "choice", values: [8, 16, 32, 64], ordered: true, default: 16 },
+    kind: { type: "choice", values: ["a", "b", "c"], default: "a" },
+    depth: { type: "float", min: 0, max: 1, default: 0.5, when: { kind: ["b", "c"] } },
+    betas: {
+      type: "tuple",
+      items: [
+        { type: "float", min: 0.5, max: 0.99 },
+        { type: "float", min: 0.9, max: 0.999 },
+      ],
+      default: [0.9, 0.95],
+    },
+    decay: { type: "bool", default: false },
+  },
+  constraints: [
+    ({ layers, batch }) => (layers as number) * (batch as number) <= 2048 || "layers times batch is above 2048",
+  ],
+};
+
+const loss = (values: Values): number =>
+  (Math.log10(values.rate as number) + 1.6) ** 2 +
+  ((values.layers as number) - 7) ** 2 / 20 +
+  (Math.log2(values.batch as number) - 5) ** 2 / 10 +
+  (values.kind === "b" ? (values.depth as number) * 0.5 : 0.6) +
+  Math.abs(((values.betas as number[])[0] as number) - 0.8) +
+  (values.decay ? 0 : 0.3) +
+  0.1;
+
+interface Given extends Partial<Config> {
+  trials?: number;
+  slots?: number;
+  measure?: (values: Values, seed: number) => number;
+  plugins?: Plugin[];
+}
+
+async function search({ trials = 30, slots = 1, measure = loss, plugins = [], ...config }: Given = {}) {
+  const { end, facts } = await run({
+    space,
+    objective: { metric: "loss", direction: "minimize", noise: "none" },
+    evaluator: evaluateFunction({ function: (values, { seed }) => measure(values, seed), thread: false }),
+    levels: [innerLoop({ confirm: 0, slots, plugins })],
+    proposer: proposeSearch(),
+    selector: undefined,
+    budget: { trials },
+    ...config,
+  });
+  const view = end.levels.get("inner");
+  return {
+    view,
+    facts,
+    best: view?.incumbent?.value ?? Infinity,
+    trials: [...(view?.trials ?? [])] as Trial<TaskChange>[],
+  };
+}
+
+const valuesOf = ({ candidate }: Trial<TaskChange>): Values => candidate.values ?? {};
+const seeds = ["a", "b", "c", "d", "e", "f", "g"];
+
+describe.each([
+  ["propose-search", proposeSearch],
+  ["propose-tpe", proposeTpe],
+  ["propose-cma", proposeCma],
+] as const)("%s", (name, proposer) => {
+  it("proposes legal points on any space, none twice, the same for the same seed", async () => {
+    const points = async (seed: string) => (await search({ proposer: proposer(), seed, trials: 60 })).trials;
+    const [first, again, other] = [await points("s"), await points("s"), await points("t")];
+    const keys = (trials: Trial<TaskChange>[]) => trials.map((trial) => valuesKey(valuesOf(trial)));
+    expect(new Set(keys(first)).size).toBe(61);
+    expect(first.every((trial) => violation(space, valuesOf(trial)) === undefined)).toBe(true);
+    expect(keys(again)).toEqual(keys(first));
+    expect(keys(other)).not.toEqual(keys(first));
+    expect(first.slice(1).filter(({ by }) => by === name).length).toBeGreaterThan(50);
+  });
+
+  it("improves on the baseline", async () => {
+    const { best, view } = await search({ proposer: proposer(), trials: 60 });
+    expect(best).toBeLessThan(0.7 * (view?.baseline ?? 0));
+  });
+
+  it("maximises where the objective says so", async () => {
+    const { best } = await search({
+      proposer: proposer(),
+      trials: 60,
+      objective: { metric: "loss", direction: "maximize", noise: "none" },
+      measure: (values) => -loss(values),
+    });
+    expect(-best).toBeLessThan(0.7 * 4);
+  });
+
+  it("leaves frozen parameters alone", async () => {
+    const frozen: Plugin = {
+      name: "freezing",
+      contract: 1,
+      apply: (taps) =>
+        taps.propose("TURN", (draft, turn) => {
+          Object.assign(turn.view, { policy: { ...turn.view.policy, frozen: ["rate", "kind"] } });
+          return draft;
+        }),
+    };
+    const { trials } = await search({ proposer: proposer(), plugins: [frozen] });
+    expect(trials.every((trial) => valuesOf(trial).rate === 0.001 && valuesOf(trial).kind === "a")).toBe(true);
+  });
+
+  it("goes on with several slots, and proposes nothing that runs", async () => {
+    const { trials } = await search({ proposer: proposer(), slots: 4, trials: 40 });
+    expect(new Set(trials.map((trial) => valuesKey(valuesOf(trial)))).size).toBe(41);
+  });
+});
+
+describe("propose-search", () => {
+  const medianOf = async (given: (seed: string) => Given): Promise<number> => {
+    const ends: number[] = [];
+    for (const seed of seeds) ends.push((await search({ seed, ...given(seed) })).best);
+    return median(ends);
+  };
+
+  it("is the default, and does better than a local search", async () => {
+    const config = {
+      objective: { metric: "loss", direction: "minimize" as const },
+      space,
+      evaluator: evaluateFunction(),
+    };
+    const resolved = resolveConfig({ ...config, levels: [innerLoop()], budget: { trials: 1 } }, "c.ts");
+    expect(resolved.config.proposer?.name).toBe("propose-search");
+    const ours = await medianOf(() => ({ trials: 40 }));
+    const local = await medianOf(() => ({ trials: 40, proposer: proposeLocal() }));
+    expect(ours).toBeLessThan(local);
+  });
+
+  it("says what it believes: a value with its uncertainty, and the chance to crash", async () => {
+    const { trials } = await search({ trials: 40 });
+    const told = trials.filter(({ hypothesis }) => hypothesis?.startsWith("predicted"));
+    expect(told.length).toBeGreaterThan(30);
+    const errors = told.slice(-15).map(({ hypothesis = "", outcome }) => {
+      const [, value, within, crash] = /^predicted (\S+) ± (\S+), chance to crash (\d+) %$/.exec(hypothesis) ?? [];
+      expect(Number(crash)).toBe(0);
+      return Math.abs(Number(value) - (outcome?.status === "measured" ? outcome.metric : NaN)) / Number(within);
+    });
+    expect(median(errors)).toBeLessThan(3);
+  });
+
+  it("learns where trials crash, and goes there less and less", async () => {
+    const tooLarge = (values: Values): boolean => (values.layers as number) * (values.width as number) > 96;
+    const measure = (values: Values): number => {
+      if (tooLarge(values)) throw new Error("out of memory");
+      return loss(values) - 0.02 * (values.layers as number) - 0.01 * (values.width as number); // what crashes would be better
+    };
+    const crashes = { first: 0, last: 0 };
+    for (const seed of seeds) {
+      const { trials } = await search({ seed, trials: 60, measure });
+      const crashed = trials.map(({ outcome }) => (outcome?.status === "crashed" ? 1 : 0) as number);
+      crashes.first += crashed.slice(0, 30).reduce((sum, one) => sum + one, 0);
+      crashes.last += crashed.slice(31).reduce((sum, one) => sum + one, 0);
+    }
+    expect(crashes.first + crashes.last).toBeGreaterThan(0);
+    expect(crashes.last).toBeLessThanOrEqual(crashes.first);
+    expect((crashes.first + crashes.last) / (60 * seeds.length)).toBeLessThan(0.1);
+  });
+
+  it("keeps away from what breaks a limit, as from what crashes", async () => {
+    const evaluator: Plugin = {
+      name: "with-memory",
+      contract: 1,
+      apply: (taps) =>
+        taps.evaluate((trial) => {
+          const values = valuesOf(trial as Trial<TaskChange>);
+          const memory = (values.layers as number) * (values.batch as number);
+          const metric = loss(values) - memory / 1000;
+          return Promise.resolve({ status: "measured", metric, metrics: { loss: metric, memory }, seconds: 0 });
+        }),
+    };
+    const limits = { memory: { max: 400 } };
+    const objective = { metric: "loss", direction: "minimize" as const, noise: "none" as const, limits };
+    const { trials } = await search({ evaluator, objective, trials: 60 });
+    const broken = trials.map(({ outcome }) => outcome?.status === "measured" && (outcome.metrics.memory ?? 0) > 400);
+    expect(broken.slice(31).filter(Boolean).length).toBeLessThan(6);
+  });
+
+  it("is not led astray by noise: repeats count as more of the same point", async () => {
+    const noise = 0.1;
+    const measure = (values: Values, seed: number): number =>
+      loss(values) + noise * normal(streamOf("noise", seed, valuesKey(values)));
+    const truths: number[] = [];
+    for (const seed of seeds) {
+      const { view } = await search({
+        seed,
+        trials: 60,
+        measure,
+        objective: { metric: "loss", direction: "minimize" },
+      });
+      truths.push(loss(valuesOf(view?.incumbent?.trial as Trial<TaskChange>)));
+    }
+    expect(median(truths)).toBeLessThan(1);
+  });
+
+  it("costs no more once it has seen a lot: what it fits is bounded, and so is what it remembers", async () => {
+    const known = nothing();
+    const { view, trials } = await search({ trials: 400, proposer: proposeLocal() });
+    const axes = axesOf(space);
+    for (const trial of trials) learn(known, trial, view as never, axes);
+    expect(known.tried.size).toBeLessThanOrEqual(256);
+    expect(known.fitted?.tried.length).toBe(64);
+    expect(known.keys.size).toBe(401);
+    const best = trials.reduce((a, b) => (metricOf(b) < metricOf(a) ? b : a));
+    expect(known.tried.has(best.id)).toBe(true);
+  });
+});
+
+const metricOf = ({ outcome }: Trial): number => (outcome?.status === "measured" ? outcome.metric : Infinity);
