@@ -35,8 +35,8 @@ const ordinaryConfig = "examples/gpt-pretrain-cpu/ordinary.config.ts";
 
 const changed: Readonly<Record<Arm, Partial<Config>>> = {
   default: {},
-  "inner loop": { levels: [innerLoop({ slots: 2 })] },
-  random: { levels: [innerLoop({ slots: 2 })], proposer: proposeRandom() },
+  "inner loop": { levels: [innerLoop({ slots: 2 })], plugins: [] },
+  random: { levels: [innerLoop({ slots: 2 })], plugins: [], proposer: proposeRandom() },
   ordinary: {},
 };
 

@@ -33,7 +33,7 @@ export interface Row {
 
 const what: Readonly<Record<Arm, string>> = {
   default: "`bilevel.config.ts`: inner loop, policy, research",
-  "inner loop": "`levels: [innerLoop({ slots: 2 })]`",
+  "inner loop": "`levels: [innerLoop({ slots: 2 })], plugins: []`",
   random: "the same with `proposer: proposeRandom()`",
   ordinary: "`ordinary.config.ts`: the default from ordinary settings",
 };
