@@ -6,6 +6,7 @@ import { normal, shuffle, streamOf, valuesKey, type Space, type Values } from ".
 import { evaluateFunction } from "../plugins/evaluate-function/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { outerLoop } from "../plugins/outer-loop/index.ts";
+import { proposeLocal } from "../plugins/propose-local/index.ts";
 import type { Admission } from "../plugins/sandbox/index.ts";
 import { packageRoot } from "./package-root.ts";
 
@@ -130,6 +131,7 @@ export function demoConfig(seed: string, folder: string): ResolvedConfig {
     objective: { metric: "loss", direction: "minimize" },
     space,
     evaluator: evaluateFunction({ function: (values) => measure(values, seed), thread: false }),
+    proposer: proposeLocal(), // plain steps, so that what a mechanism does to them is what is seen
     levels: [
       innerLoop(),
       outerLoop({ name: "research", changes: "mechanisms", every: 10, plugins: [author(hiddenOf(seed))] }),

@@ -30,7 +30,7 @@ interface ArmTaps {
 
 export const pluginsVerb: CommandModule<object, CommonArguments & { of?: string }> = {
   command: "plugins [of]",
-  describe: "what taps which hook, in every arm, and how long it took",
+  describe: "what taps which hook, by level and stage, and how long it took",
   builder: (args) =>
     args.positional("of", { type: "string", describe: "a config file or a run (default: the config here)" }) as never,
   async handler({ cwd, config, of, json }) {

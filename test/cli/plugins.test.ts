@@ -29,7 +29,7 @@ it("`bilevel plugins` lists the taps of every arm by hook and stage, of a run wi
   expect([before.status, before.stderr]).toEqual([0, ""]);
   expect(before.stdout).toContain(`# bilevel.config.ts
 inner
-  propose   SOURCE  propose-local
+  propose   SOURCE  propose-search
   evaluate          evaluate-function
   select            select-improvement
   select            watching

@@ -103,7 +103,19 @@ export default defineConfig({
 
   it("nor in the help and the README's prose", () => {
     const folder = emptyFolder();
-    const verbs = ["", "run", "resume", "status", "show", "replay", "mechanism", "config"];
+    const verbs = [
+      "",
+      "run",
+      "resume",
+      "status",
+      "show",
+      "replay",
+      "simplify",
+      "demo",
+      "mechanism",
+      "plugins",
+      "config",
+    ];
     for (const verb of verbs) {
       const help = bilevel(folder, ...(verb ? [verb] : []), "--help");
       expect(help).toContain("bilevel");
