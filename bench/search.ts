@@ -128,7 +128,7 @@ async function playAll(list: readonly Game[]): Promise<Played[]> {
 async function main(): Promise<void> {
   const lines = flags.from?.split(",").flatMap((file) => readFileSync(file, "utf8").trim().split("\n")) ?? [];
   const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds });
-  const speeds: Speeds = Object.assign({}, ...facts.map((fact) => ("speeds" in fact ? fact.speeds : {})));
+  const speeds: Speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
   const old = facts.filter((fact): fact is Played => "task" in fact);
   const played = flags.from ? old : await playAll(games());
   if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
