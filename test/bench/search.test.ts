@@ -6,14 +6,17 @@ import { reportOf, summarise, type Speeds } from "../../bench/search/report.ts";
 const read = (path: string): string => readFileSync(new URL(`../../docs/search/${path}`, import.meta.url), "utf8");
 
 describe("the benchmark of the search", () => {
-  it("has a report that follows from its raw games", () => {
-    const facts = read("fast.jsonl")
+  it.each([
+    ["fast.jsonl", "report.md"],
+    ["real.jsonl", "real.md"],
+  ])("has a report that follows from its raw games: %s", (raw, report) => {
+    const facts = read(raw)
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as Played | { speeds: Speeds });
     const speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
     const played = facts.filter((fact): fact is Played => "task" in fact);
-    expect(reportOf(summarise(played, speeds), speeds)).toBe(read("report.md"));
+    expect(reportOf(summarise(played, speeds), speeds)).toBe(read(report));
   });
 
   it("counts a win by the winner's true value, a tie as half, and regret from the baseline to the best known", () => {
