@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { own, others } from "./search/methods.ts";
-import { bridge, closeBridge, play, type Game, type Played } from "./search/play.ts";
+import { closeBridge, play, type Game, type Played } from "./search/play.ts";
 import { reportOf, summarise, type Speeds } from "./search/report.ts";
 import { speedOf } from "./search/speed.ts";
 import { tasks } from "./search/tasks.ts";
@@ -112,7 +112,8 @@ async function playAll(list: readonly Game[]): Promise<Played[]> {
         };
         child.on("message", (one: Played) => {
           played.push(one);
-          if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify(one)}\n`);
+          const told = one.method === "search" ? one : { ...one, curve: [] }; // curves are long, and asked for of ours alone
+          if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify(told)}\n`);
           if (!flags.json && played.length % 20 === 0) console.error(`${played.length} of ${list.length} games`);
           next();
         });
@@ -127,7 +128,7 @@ async function playAll(list: readonly Game[]): Promise<Played[]> {
 async function main(): Promise<void> {
   const lines = flags.from?.split(",").flatMap((file) => readFileSync(file, "utf8").trim().split("\n")) ?? [];
   const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds });
-  const speeds: Speeds = Object.assign({}, ...facts.map((fact) => ("speeds" in fact ? fact.speeds : {})));
+  const speeds: Speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
   const old = facts.filter((fact): fact is Played => "task" in fact);
   const played = flags.from ? old : await playAll(games());
   if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
@@ -137,7 +138,7 @@ async function main(): Promise<void> {
     if (flags.raw)
       appendFileSync(
         flags.raw,
-        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), versions: await bridge().ask<Record<string, string>>({ do: "versions" }) })}\n`,
+        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism() })}\n`,
       );
   }
   closeBridge();

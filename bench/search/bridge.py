@@ -48,11 +48,6 @@ def answer(request):
         return {"loss": objectives.measure_bbob(*request["problem"], request["values"])}
     if kind == "learn":
         return {"loss": objectives.learners[request["learner"]](request["values"], request["seed"])}
-    if kind == "versions":
-        from importlib.metadata import version
-
-        names = ["optuna", "cmaes", "nevergrad", "smac", "coco-experiment", "scikit-learn", "numpy"]
-        return {"python": sys.version.split()[0], **{name: version(name) for name in names}}
     raise ValueError(kind)
 
 

@@ -14,5 +14,5 @@ export const own: Readonly<Record<string, () => Plugin>> = {
   cma: proposeCma,
 };
 
-/** Python's, by name: see samplers.py. */
+/** Python's, by name: see samplers.py. Optuna's default and its multivariate TPE are one from version 5 on. */
 export const others = ["optuna", "optuna-multivariate", "optuna-cma", "nevergrad", "smac"] as const;

@@ -69,7 +69,7 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
           ? random() < 0.5
           : snapTo(parameter as never, place);
     start[name] = value;
-    parameters[name] = { ...parameter, default: value } as Parameter;
+    parameters[name] = { ...parameter, default: value };
   }
   const space: Space = { parameters };
   const pairs = Array.from(

@@ -139,7 +139,7 @@ function slotsRatio(ours: readonly Played[]): number {
     if (aim === undefined || four.length === 0) return [];
     const first = (curve: readonly number[]): number => {
       const at = curve.findIndex((value) => value <= aim);
-      return at < 0 ? Infinity : at + 1;
+      return (at < 0 ? curve.length : at) + 1; // not reached: one more than there were, a bound from below
     };
     return [first(four) / first(one)];
   });

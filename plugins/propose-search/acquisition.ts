@@ -23,10 +23,10 @@ interface Candidate {
 }
 
 /** Candidates looked at, by kind; the wide ones only where nothing was kept for `patience` trials. */
-const counts = { sparse: 70, crossings: 20, dense: 25, differences: 25, mixtures: 30, anywhere: 15 } as const;
+const counts = { sparse: 60, crossings: 16, dense: 16, differences: 20, mixtures: 24, anywhere: 10 } as const;
 const patience = 6;
 /** From the leaders so far, so many more steps, so often. */
-const climbs = { rounds: 2, steps: 24, leaders: 4 } as const;
+const climbs = { rounds: 2, steps: 20, leaders: 4 } as const;
 /** Good points that others are made of. */
 const elites = 8;
 /** How much the chance to run through counts: a crash costs a trial and teaches less than a measurement. */

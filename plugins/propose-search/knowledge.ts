@@ -39,11 +39,12 @@ export interface Fitted {
 
 const reaches = { first: 0.15, most: 0.5, least: 0.02, success: 1.5, failure: 0.985 } as const;
 /** Points that a model is fitted to at the most: the nearest to the best one. */
-const window = 64;
+const window = 56;
 /** Points that are remembered, before those that are neither good nor late are forgotten: what a proposal costs must not grow. */
 const mostRemembered = 256;
-/** Rounds of the fit after a trial: many while they cost nothing. */
-const roundsFor = (points: number): number => Math.max(1, Math.min(10, Math.round((32 / points) ** 2)));
+/** Rounds of the fit after a trial: many while they cost nothing, one after every other trial once the window fills. */
+const roundsFor = (points: number, trial: number): number =>
+  points >= 0.75 * window ? trial % 2 : Math.max(1, Math.min(10, Math.round((32 / points) ** 2)));
 
 export const nothing = (): Knowledge => ({
   tried: new Map(),
@@ -101,7 +102,7 @@ export function learn(
   const { data, squares, tried } = known.fitted;
   if (tried.length >= 3) {
     const prior = priorOf(withCode(axes), noiseOf(known.fitted));
-    known.ascent = ascend(known.ascent ?? startOf(prior), squares, data, prior, roundsFor(tried.length));
+    known.ascent = ascend(known.ascent ?? startOf(prior), squares, data, prior, roundsFor(tried.length, trial.id));
   }
   return known;
 }

@@ -260,13 +260,6 @@ export class Surrogate {
     return constant + this.#signal;
   }
 
-  #covarianceOf(sum: number, added: number): number {
-    return (
-      constant +
-      this.#signal * (this.#share * (added / this.#axes.length) + (1 - this.#share) * product(sum * this.#joint))
-    );
-  }
-
   /** Predictions at points that differ from this one on few axes become cheap. */
   anchorAt(point: readonly number[]): void {
     this.#anchor = point;
@@ -299,8 +292,14 @@ export class Surrogate {
         1,
       );
     }
-    for (let i = 0; i < sums.length; i++)
-      this.#k[i] = this.#covarianceOf(Math.max(0, sums[i] as number), adds[i] as number);
+    const [k, part, rest, joint] = [
+      this.#k,
+      (this.#signal * this.#share) / point.length,
+      this.#signal * (1 - this.#share),
+      this.#joint,
+    ];
+    for (let i = 0; i < k.length; i++)
+      k[i] = constant + part * (adds[i] as number) + rest * product(Math.max(0, sums[i] as number) * joint);
   }
 
   /** The mean, and a bound on the deviation at little cost: what the one nearest point leaves. */

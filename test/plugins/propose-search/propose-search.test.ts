@@ -159,22 +159,22 @@ describe("propose-search", () => {
     expect(median(errors)).toBeLessThan(3);
   });
 
-  it("learns where trials crash, and goes there less and less", async () => {
-    const tooLarge = (values: Values): boolean => (values.layers as number) * (values.width as number) > 96;
+  it("learns where trials crash, though it would be better there", async () => {
     const measure = (values: Values): number => {
-      if (tooLarge(values)) throw new Error("out of memory");
-      return loss(values) - 0.02 * (values.layers as number) - 0.01 * (values.width as number); // what crashes would be better
+      if ((values.layers as number) * (values.width as number) > 96) throw new Error("out of memory");
+      return loss(values) - 0.02 * (values.layers as number) - 0.01 * (values.width as number);
     };
-    const crashes = { first: 0, last: 0 };
-    for (const seed of seeds) {
-      const { trials } = await search({ seed, trials: 60, measure });
-      const crashed = trials.map(({ outcome }) => (outcome?.status === "crashed" ? 1 : 0) as number);
-      crashes.first += crashed.slice(0, 30).reduce((sum, one) => sum + one, 0);
-      crashes.last += crashed.slice(31).reduce((sum, one) => sum + one, 0);
-    }
-    expect(crashes.first + crashes.last).toBeGreaterThan(0);
-    expect(crashes.last).toBeLessThanOrEqual(crashes.first);
-    expect((crashes.first + crashes.last) / (60 * seeds.length)).toBeLessThan(0.1);
+    const crashed = async (proposer: Plugin): Promise<number> => {
+      let count = 0;
+      for (const seed of seeds) {
+        const { trials } = await search({ seed, trials: 60, measure, proposer });
+        count += trials.filter(({ outcome }) => outcome?.status === "crashed").length;
+      }
+      return count / (60 * seeds.length);
+    };
+    const [ours, blind] = [await crashed(proposeSearch()), await crashed(proposeTpe())];
+    expect(ours).toBeLessThan(0.12);
+    expect(ours).toBeLessThan(blind);
   });
 
   it("keeps away from what breaks a limit, as from what crashes", async () => {
@@ -219,7 +219,7 @@ describe("propose-search", () => {
     const axes = axesOf(space);
     for (const trial of trials) learn(known, trial, view as never, axes);
     expect(known.tried.size).toBeLessThanOrEqual(256);
-    expect(known.fitted?.tried.length).toBe(64);
+    expect(known.fitted?.tried.length).toBe(56);
     expect(known.keys.size).toBe(401);
     const best = trials.reduce((a, b) => (metricOf(b) < metricOf(a) ? b : a));
     expect(known.tried.has(best.id)).toBe(true);
