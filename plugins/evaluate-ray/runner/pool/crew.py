@@ -32,7 +32,7 @@ class Slot:
             try:
                 if self._actor is None:
                     self._actor = ray.remote(Worker).options(**self._options).remote()
-                where = await self._actor.where.remote()
+                where = await self._actor.prepare.remote()
                 self.state = "free"
                 return where
             except RayError as error:

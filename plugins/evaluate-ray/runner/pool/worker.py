@@ -22,11 +22,14 @@ class Worker:
         """Its node's address, and the GPUs that its trials may use."""
         return {"host": ray.util.get_node_ip_address(), "gpus": [str(gpu) for gpu in ray.get_gpu_ids()]}
 
+    async def prepare(self) -> dict:
+        """Starts what trials are forked from, so that the first one need not wait for it; tells where it is."""
+        await self._fork_server()
+        return await self.where()
+
     async def run(self, spec: str) -> AsyncIterator[str]:
         """Runs one trial, and yields what its runner prints, in whole lines as they come."""
-        if self._server is None or self._server.returncode is not None:
-            self._server = await start_fork_server()
-        server, rest = self._server, b""
+        server, rest = await self._fork_server(), b""
         server.stdin.write(spec.encode() + b"\n")
         await server.stdin.drain()
         while piece := await server.stdout.read(LONGEST_PIECE):
@@ -36,6 +39,11 @@ class Worker:
             if b"ended" in lines:
                 return
         self._server = None  # it was killed, and the trial with it: without a last frame
+
+    async def _fork_server(self) -> asyncio.subprocess.Process:
+        if self._server is None or self._server.returncode is not None:
+            self._server = await start_fork_server()
+        return self._server
 
     async def stop(self) -> None:
         """Asks the trial to end; what it prints then still comes."""
