@@ -9,20 +9,20 @@ import { execute, resolveConfig } from "../core/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { proposeRandom } from "../plugins/propose-random/index.ts";
 import { confirmed } from "../plugins/select-improvement/index.ts";
-import { arms, reportOf, type Arm, type Row } from "./gpt/report.ts";
+import { searches, reportOf, type Search, type Row } from "./gpt/report.ts";
 
 /**
  * The GPT example at its full budget on several seeds: the config at the top of the repository, beside random search and
  * beside the inner loop alone at the same number of trainings, and the config that starts from ordinary settings.
  * Prints the report; writes a line of JSON for each run, and does not run again what the file has.
  *
- *   npm run bench:gpt -- [--seeds 8] [--trials 30] [--arm default …] [--workers N] [--rows FILE] [--report FILE]
+ *   npm run bench:gpt -- [--seeds 8] [--trials 30] [--search default …] [--workers N] [--rows FILE] [--report FILE]
  */
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: "string", default: "8" },
     trials: { type: "string", default: "30" },
-    arm: { type: "string", multiple: true, default: [...arms] },
+    search: { type: "string", multiple: true, default: [...searches] },
     workers: { type: "string", default: String(Math.max(1, Math.floor(availableParallelism() / 2))) },
     rows: { type: "string", default: ".bilevel/gpt.jsonl" },
     report: { type: "string" },
@@ -33,25 +33,25 @@ const trials = Number(flags.trials);
 const root = new URL("../", import.meta.url).pathname;
 const ordinaryConfig = "examples/gpt-pretrain-cpu/ordinary.config.ts";
 
-const changed: Readonly<Record<Arm, Partial<Config>>> = {
+const changed: Readonly<Record<Search, Partial<Config>>> = {
   default: {},
   "inner loop": { levels: [innerLoop({ slots: 2 })], plugins: [] },
   random: { levels: [innerLoop({ slots: 2 })], plugins: [], proposer: proposeRandom() },
   ordinary: {},
 };
 
-/** Runs one arm with one seed, and tells all of it. */
-async function measure(arm: Arm, seed: number): Promise<Row> {
+/** Runs one search with one seed, and tells all of it. */
+async function measure(search: Search, seed: number): Promise<Row> {
   const folder = mkdtempSync(join(tmpdir(), "bilevel-gpt-"));
   const started = performance.now();
   try {
-    const { config, file } = await loadConfig(root, arm === "ordinary" ? ordinaryConfig : undefined);
-    const whole: Config = { ...config, ...changed[arm], seed: `seed-${seed}`, budget: { trials } };
+    const { config, file } = await loadConfig(root, search === "ordinary" ? ordinaryConfig : undefined);
+    const whole: Config = { ...config, ...changed[search], seed: `seed-${seed}`, budget: { trials } };
     const end = await execute(resolveConfig(whole, file), join(folder, "run"));
     const view = end.levels.get("inner") as View<TaskChange>;
     const best = view.incumbent?.trial as Trial<TaskChange>;
     return {
-      arm,
+      search,
       seed,
       seconds: Math.round((performance.now() - started) / 1000),
       baseline: view.baseline ?? NaN,
@@ -75,13 +75,13 @@ async function measure(arm: Arm, seed: number): Promise<Row> {
 }
 
 if (flags.one !== undefined) {
-  const [arm, seed] = JSON.parse(flags.one) as [Arm, number];
-  appendFileSync(flags.rows, `${JSON.stringify(await measure(arm, seed))}\n`);
+  const [search, seed] = JSON.parse(flags.one) as [Search, number];
+  appendFileSync(flags.rows, `${JSON.stringify(await measure(search, seed))}\n`);
 } else {
   const known = existsSync(flags.rows) ? readRows(flags.rows) : [];
   const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
-  const wanted = seeds.flatMap((seed) => (flags.arm as Arm[]).map((arm) => [arm, seed] as const));
-  const queue = wanted.filter(([arm, seed]) => !known.some((row) => row.arm === arm && row.seed === seed));
+  const wanted = seeds.flatMap((seed) => (flags.search as Search[]).map((search) => [search, seed] as const));
+  const queue = wanted.filter(([search, seed]) => !known.some((row) => row.search === search && row.seed === seed));
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const args = [

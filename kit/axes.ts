@@ -62,6 +62,13 @@ export function valuesAt(space: Space, axes: readonly Axis[], places: readonly n
   return complete(space, {}, wanted);
 }
 
+/** The place that an axis can take nearest to this one; a category stays. */
+export function snapPlace({ isCategory, levels }: Axis, place: number): number {
+  if (isCategory) return place;
+  if (levels.length === 0) return Math.min(1, Math.max(0, place));
+  return levels.reduce((best, level) => (Math.abs(level - place) < Math.abs(best - place) ? level : best));
+}
+
 function withItem(tuple: Value, [first = 0, ...rest]: readonly number[], value: Value): Value {
   const items = [...(tuple as readonly Value[])];
   items[first] = rest.length === 0 ? value : withItem(items[first] ?? [], rest, value);

@@ -3,12 +3,12 @@ import { mean, median, studentT, variance } from "../../kit/index.ts";
 import type { Confirmation } from "../../plugins/select-improvement/index.ts";
 
 /** What is compared: three searches from the baseline of train.ts, and the default one from ordinary settings. */
-export const arms = ["default", "inner loop", "random", "ordinary"] as const;
-export type Arm = (typeof arms)[number];
+export const searches = ["default", "inner loop", "random", "ordinary"] as const;
+export type Search = (typeof searches)[number];
 
 /** One run. */
 export interface Row {
-  arm: Arm;
+  search: Search;
   seed: number;
   seconds: number;
   /** As the search saw them: the baseline's mean, and the best trial's. */
@@ -31,7 +31,7 @@ export interface Row {
   }[];
 }
 
-const what: Readonly<Record<Arm, string>> = {
+const what: Readonly<Record<Search, string>> = {
   default: "`bilevel.config.ts`: inner loop, policy, research",
   "inner loop": "`levels: [innerLoop({ slots: 2 })], plugins: []`",
   random: "the same with `proposer: proposeRandom()`",
@@ -51,13 +51,13 @@ function interval(values: readonly number[]): string {
 
 /** The report as Markdown, from the raw results alone. */
 export function reportOf(rows: readonly Row[]): string {
-  const by = Map.groupBy(rows, ({ arm }) => arm);
-  const present = arms.filter((arm) => by.has(arm));
-  const table = present.map((arm) => {
-    const runs = by.get(arm) ?? [];
+  const by = Map.groupBy(rows, ({ search }) => search);
+  const present = searches.filter((search) => by.has(search));
+  const table = present.map((search) => {
+    const runs = by.get(search) ?? [];
     const trainings = [...new Set(runs.map(({ trials }) => trials.length))].sort((a, b) => a - b);
     return [
-      what[arm],
+      what[search],
       runs.length,
       trainings.length > 1 ? `${trainings[0]} to ${trainings.at(-1)}` : trainings[0],
       median(runs.map(({ best }) => best)).toFixed(4),
@@ -66,13 +66,13 @@ export function reportOf(rows: readonly Row[]): string {
       runs.filter(({ fresh }) => fresh?.confirmed).length,
     ].join(" | ");
   });
-  const others = (["inner loop", "random"] as const).filter((arm) => by.has(arm) && by.has("default"));
-  const differences = others.map((arm) => {
+  const others = (["inner loop", "random"] as const).filter((search) => by.has(search) && by.has("default"));
+  const differences = others.map((search) => {
     const paired = (by.get("default") ?? []).flatMap((mine) => {
-      const theirs = by.get(arm)?.find(({ seed }) => seed === mine.seed);
+      const theirs = by.get(search)?.find(({ seed }) => seed === mine.seed);
       return theirs ? [gainOf(mine) - gainOf(theirs)] : [];
     });
-    return `- default over ${arm}: ${interval(paired)} bits per byte, over ${paired.length} seeds`;
+    return `- default over ${search}: ${interval(paired)} bits per byte, over ${paired.length} seeds`;
   });
   return [
     "| search | runs | trainings each | best seen, median | winner on fresh seeds (95 %) | gain there (95 %) | confirmed |",

@@ -4,23 +4,25 @@ import {
   describeMove,
   normal,
   placesOf,
+  snapPlace,
   streamOf,
   valuesAt,
-  valuesKey,
   violation,
   type Axis,
   type Values,
 } from "../../kit/index.ts";
+import { drawn, frozenOf, untried } from "../propose-local/index.ts";
 import { drawFrom, isExhausted, startAt, updated, usualPopulation, type Distribution } from "./distribution.ts";
 
 /** Steps at the start, as a share of the range: from a baseline that is good, and after a restart. */
 const nearSigma = 0.2;
 const farSigma = 0.3;
+/** A known point, or one against the constraints, is drawn again so often. */
+const draws = 31;
 
 interface State {
   distribution: Distribution;
   generation: { places: readonly number[]; loss: number }[];
-  keys: Set<string>;
   restarts: number;
 }
 
@@ -40,6 +42,7 @@ export function proposeCma(): Plugin {
       const axes = axesOf(space);
       const sign = taps.objective.direction === "minimize" ? 1 : -1;
       const population = usualPopulation(axes.length);
+      const isNewIn = untried(taps);
       const state = taps.state<State>(
         () => ({
           distribution: startAt(
@@ -49,14 +52,11 @@ export function proposeCma(): Plugin {
             population,
           ),
           generation: [],
-          keys: new Set(),
           restarts: 0,
         }),
         (known, { id, candidate, outcome, repeatOf, confirms }: Trial<TaskChange>) => {
           if (repeatOf !== undefined || confirms || !outcome) return known;
-          const values = candidate.values ?? {};
-          known.keys.add(valuesKey(values));
-          const places = placesOf(axes, values);
+          const places = placesOf(axes, candidate.values ?? {});
           if (id === 0) known.distribution = startAt(axes, places, nearSigma, population);
           else
             known.generation.push({ places, loss: outcome.status === "measured" ? sign * outcome.metric : Infinity });
@@ -67,39 +67,19 @@ export function proposeCma(): Plugin {
         if (draft.candidate !== undefined || !turn.view.space) return undefined;
         const { random, view, parent } = turn;
         const from = parent.candidate.values ?? {};
-        const running = new Set(view.pending.map((trial) => valuesKey(trial.candidate.values ?? {})));
-        const kept = Object.fromEntries(
-          view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])),
-        );
-        const next = (): Values => {
+        const kept = frozenOf(from, view.policy.frozen);
+        const draw = (): Values => {
           const places = drawFrom(axes, state.value.distribution, () => normal(random), random);
-          return {
-            ...valuesAt(
-              space,
-              axes,
-              places.map((place, j) => inside(axes[j] as Axis, place)),
-              from,
-            ),
-            ...kept,
-          };
+          const snapped = axes.map((axis, j) => snapPlace(axis, places[j] as number));
+          return { ...valuesAt(space, axes, snapped, from), ...kept };
         };
-        let values = next();
-        const isKnown = (): boolean =>
-          state.value.keys.has(valuesKey(values)) ||
-          running.has(valuesKey(values)) ||
-          violation(space, values) !== undefined;
-        for (let look = 0; look < 30 && isKnown(); look++) values = next();
+        const isNew = isNewIn(view);
+        const values = drawn(draw, (one) => isNew(one) && violation(space, one) === undefined, draws);
         return { ...draft, candidate: { values }, by: "propose-cma", hypothesis: describeMove(from, values) };
       });
     },
   };
 }
-
-const inside = ({ isCategory, levels }: Axis, place: number): number => {
-  if (isCategory) return place;
-  if (levels.length === 0) return Math.min(1, Math.max(0, place));
-  return levels.reduce((best, level) => (Math.abs(level - place) < Math.abs(best - place) ? level : best));
-};
 
 function grown(state: State, axes: readonly Axis[], seed: string): State {
   const ranked = state.generation.toSorted((a, b) => a.loss - b.loss).map(({ places }) => places);

@@ -1,5 +1,6 @@
-import type { Plugin, TaskChange, Trial, Turn, Value } from "../../core/index.ts";
-import { complete, decode, dimensions, sobol, valuesKey } from "../../kit/index.ts";
+import type { Plugin, TaskChange, Taps, Turn } from "../../core/index.ts";
+import { complete, decode, dimensions, sobol, type Values } from "../../kit/index.ts";
+import { drawn, frozenOf, untried } from "../propose-local/index.ts";
 
 /** Points of the sequence looked at in one turn before the draft is left to the check. */
 const looks = 20;
@@ -9,32 +10,26 @@ export function proposeRandom(): Plugin {
   return {
     name: "propose-random",
     contract: 1,
-    apply(taps) {
-      const past = taps.state(
-        () => new Set<string>(),
-        (keys, trial: Trial<TaskChange>) => keys.add(valuesKey(trial.candidate.values ?? {})),
-      );
+    apply(taps: Taps<TaskChange>) {
+      const isNewIn = untried(taps);
       taps.propose("SOURCE", (draft, turn: Turn<TaskChange>) => {
-        const { space, policy, pending, level } = turn.view;
+        const { space, policy, level } = turn.view;
         if (draft.candidate !== undefined || !space) return undefined;
         const from = turn.parent.candidate.values ?? {};
         const parameters = Object.entries(space.parameters);
         const width = parameters.reduce((sum, [, parameter]) => sum + dimensions(parameter), 0);
-        const running = new Set(pending.map((trial) => valuesKey(trial.candidate.values ?? {})));
-        let values = from;
-        for (let look = 0; look < looks; look++) {
+        const kept = frozenOf(from, policy.frozen);
+        const draw = (look: number): Values => {
           const number = turn.number + turn.refused.length * 7919 + look * 104_729;
           const point = sobol(number, width, `${taps.seed} ${level}`);
           let place = 0;
-          const drawn = parameters.map(([name, parameter]) => {
+          const decoded = parameters.map(([name, parameter]) => {
             const unit = point.slice(place, (place += dimensions(parameter)));
-            const isKept = policy.frozen.includes(name) && from[name] !== undefined;
-            return [name, isKept ? from[name] : decode(parameter, unit)] as [string, Value];
+            return [name, decode(parameter, unit)] as const;
           });
-          values = complete(space, {}, Object.fromEntries(drawn));
-          const key = valuesKey(values);
-          if (!past.value.has(key) && !running.has(key)) break;
-        }
+          return complete(space, {}, { ...Object.fromEntries(decoded), ...kept });
+        };
+        const values = drawn(draw, isNewIn(turn.view), looks);
         return {
           ...draft,
           candidate: { values },

@@ -1,5 +1,6 @@
 import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
 import { axesOf, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
+import { drawn } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
 import { codeOf, keyOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
 import { sparseMove } from "./moves.ts";
@@ -87,11 +88,7 @@ export function searchMoves(
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
-    let values = from;
-    for (let draw = 0; draw < draws; draw++) {
-      values = valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
-      if (isNew(values)) break;
-    }
-    return told(values);
+    const draw = (): Values => valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
+    return told(drawn(draw, isNew, draws));
   };
 }

@@ -5,19 +5,22 @@ import {
   integer,
   placesOf,
   sample,
+  snapPlace,
   truncatedDensity,
   truncatedQuantile,
   valuesAt,
-  valuesKey,
   violation,
   type Axis,
   type Values,
 } from "../../kit/index.ts";
+import { drawn, frozenOf, untried } from "../propose-local/index.ts";
 
 /** Points tried at random before the densities are trusted. */
 const first = 10;
-/** Draws from the good density, of which the best is proposed. */
-const draws = 24;
+/** Points of the good density, of which the best is proposed. */
+const looks = 24;
+/** A known point, or one against the constraints, is drawn again so often. */
+const draws = 11;
 /** Trials that count in full; older ones count less. */
 const fresh = 25;
 /** Points that the densities are made of at the most, the best and the latest. */
@@ -46,14 +49,13 @@ export function proposeTpe(): Plugin {
       const space = taps.space ?? { parameters: {} };
       const axes = axesOf(space);
       const sign = taps.objective.direction === "minimize" ? 1 : -1;
+      const isNewIn = untried(taps);
       const state = taps.state(
-        () => ({ points: [] as Point[], keys: new Set<string>() }),
+        () => [] as Point[],
         (known, { candidate, outcome, repeatOf, confirms }: Trial<TaskChange>) => {
           if (repeatOf !== undefined || confirms || !outcome) return known;
-          const values = candidate.values ?? {};
-          known.keys.add(valuesKey(values));
           const loss = outcome.status === "measured" ? sign * outcome.metric : Infinity;
-          known.points.push({ places: placesOf(axes, values), loss });
+          known.push({ places: placesOf(axes, candidate.values ?? {}), loss });
           return known;
         },
       );
@@ -62,28 +64,21 @@ export function proposeTpe(): Plugin {
         const { random, view, parent } = turn;
         const from = parent.candidate.values ?? {};
         const running = view.pending.map(({ candidate }) => candidate.values ?? {});
-        const keys = new Set(running.map((values) => valuesKey(values)));
-        const kept = Object.fromEntries(
-          view.policy.frozen.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])),
-        );
+        const kept = frozenOf(from, view.policy.frozen);
         const points = [
-          ...recent(state.value.points),
+          ...recent(state.value),
           ...running.map((values) => ({ places: placesOf(axes, values), loss: Infinity })),
         ];
         const { good, bad } = divide(points);
-        const next = (): Values => {
-          if (state.value.points.length < first) return { ...sample(space, random), ...kept };
-          const drawn = Array.from({ length: draws }, () => draw(axes, good, random));
-          const worth = drawn.map((places) => logDensity(axes, good, places) - logDensity(axes, bad, places));
-          const best = drawn[worth.indexOf(Math.max(...worth))] as number[];
+        const draw = (): Values => {
+          if (state.value.length < first) return { ...sample(space, random), ...kept };
+          const looked = Array.from({ length: looks }, () => pointOf(axes, good, random));
+          const worth = looked.map((places) => logDensity(axes, good, places) - logDensity(axes, bad, places));
+          const best = looked[worth.indexOf(Math.max(...worth))] as number[];
           return { ...valuesAt(space, axes, best, from), ...kept };
         };
-        let values = next();
-        const isKnown = (): boolean =>
-          state.value.keys.has(valuesKey(values)) ||
-          keys.has(valuesKey(values)) ||
-          violation(space, values) !== undefined;
-        for (let look = 0; look < 10 && isKnown(); look++) values = next();
+        const isNew = isNewIn(view);
+        const values = drawn(draw, (one) => isNew(one) && violation(space, one) === undefined, draws);
         return { ...draft, candidate: { values }, by: "propose-tpe", hypothesis: describeMove(from, values) };
       });
     },
@@ -129,12 +124,13 @@ function mixture(centers: readonly (readonly number[])[]): Mixture {
   };
 }
 
-function draw(axes: readonly Axis[], { centers, weights, width }: Mixture, random: () => number): number[] {
+function pointOf(axes: readonly Axis[], { centers, weights, width }: Mixture, random: () => number): number[] {
   let left = random();
   let index = 0;
   while (index < weights.length - 1 && left >= (weights[index] as number)) left -= weights[index++] as number;
   const center = centers[index];
-  return axes.map(({ isCategory, levels }, j) => {
+  return axes.map((axis, j) => {
+    const { isCategory, levels } = axis;
     const at = center?.[j];
     if (isCategory) {
       const stays = at !== undefined && !Number.isNaN(at) && random() < 1 - width;
@@ -144,12 +140,9 @@ function draw(axes: readonly Axis[], { centers, weights, width }: Mixture, rando
       at === undefined || Number.isNaN(at)
         ? random()
         : truncatedQuantile({ mean: at, sd: width, low: 0, high: 1 }, random());
-    return levels.length === 0 ? place : nearest(levels, place);
+    return snapPlace(axis, place);
   });
 }
-
-const nearest = (levels: readonly number[], place: number): number =>
-  levels.reduce((best, level) => (Math.abs(level - place) < Math.abs(best - place) ? level : best));
 
 function logDensity(axes: readonly Axis[], { centers, weights, width }: Mixture, places: readonly number[]): number {
   let sum = 0;

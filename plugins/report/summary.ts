@@ -60,14 +60,16 @@ function mechanismLines(works: readonly Work[]): string[] {
       ? evidenceText(evidence) + effect
       : inForce
         ? "in force from the start, not judged"
-        : "not tested";
+        : did
+          ? "no pair yet"
+          : "not tested";
     const state = struck
       ? `out after ${strikes} ${strikes === 1 ? "failure" : "failures"}`
       : inForce
         ? "kept"
         : evidence?.decision === "revert"
           ? "dropped"
-          : evidence
+          : evidence || did
             ? "too early"
             : "-";
     const took =

@@ -25,6 +25,7 @@ import {
   type RayProgram,
   reporting,
   stopper,
+  seeing,
 } from "../support/ray-run.ts";
 import { emptyFolder } from "../support/run.ts";
 
@@ -105,20 +106,13 @@ describe("trials as jobs of a real head", () => {
     );
   });
 
-  /** Says what it sees, and ends once so many trials have. */
-  const seeing = (count: number): string => `
-    const { readdirSync, writeFileSync } = require("fs");
-    const meeting = ${JSON.stringify(emptyFolder())};
-    console.log("sees [" + process.env.CUDA_VISIBLE_DEVICES + "]");
-    writeFileSync(meeting + "/" + X, "");
-    setInterval(() => readdirSync(meeting).length >= ${count} && (console.log("loss: 1"), process.exit()), 100);`;
   const seenBy = (folder: string, trial: number): string =>
     /sees \[(.*)\]/.exec(readFileSync(join(folder, "trials", String(trial), "output.log"), "utf8"))?.[1] ??
     "nothing told";
 
   it("four trials at a time see four GPUs, one each", async () => {
     const options = { numGpus: 1 };
-    const { folder, outcomes } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
+    const { folder, outcomes } = await run({ source: seeing(4), slots: 4, trials: 4, options });
     expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "1", "2", "3"]);
     const devices = outcomes.slice(1).map(({ where }) => where?.device);
     expect(devices.sort()).toEqual(["0", "1", "2", "3"]);
@@ -126,7 +120,7 @@ describe("trials as jobs of a real head", () => {
 
   it("of four trials at half a GPU each, two share one", async () => {
     const options = { numGpus: 0.5 };
-    const { folder } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
+    const { folder } = await run({ source: seeing(4), slots: 4, trials: 4, options });
     expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "0", "1", "1"]);
   });
 

@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient } from "#ray-node-client";
 import type { Fact } from "../../core/index.ts";
-import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import type { EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
 import { kill } from "../../ray-node-client/test/ray/processes.ts";
 import { bin } from "../../ray-node-client/test/ray/install.ts";
 import { faultyGateway, type FaultyGateway } from "../support/gateway.ts";
 import { onlyInTrial } from "../support/process-run.ts";
-import { exitOf, inOrder, RayCommand } from "../support/ray-command.ts";
-import { outcomesIn, reporting, runRay, startRay, stopper } from "../support/ray-run.ts";
-import { emptyFolder, ofType } from "../support/run.ts";
+import { exitOf, inOrder, poolEndsWithoutItsRun, RayCommand } from "../support/ray-command.ts";
+import { outcomesIn, reporting, runRay, seeing, startRay, stopper } from "../support/ray-run.ts";
+import { ofType } from "../support/run.ts";
 
 const overTheDashboard =
   "the pool's port cannot be reached from here: trials go over the dashboard, and are slower to start";
@@ -69,12 +68,7 @@ describe("a pool that only the dashboard leads to", () => {
   };
 
   it("is found out by itself, and told: four trials at a time see four GPUs, one each", async () => {
-    const meeting = JSON.stringify(emptyFolder());
-    const source = onlyInTrial(`
-      const { readdirSync, writeFileSync } = require("fs");
-      writeFileSync(${meeting} + "/" + X, "");
-      console.log("sees [" + process.env.CUDA_VISIBLE_DEVICES + "]");
-      setInterval(() => { if (readdirSync(${meeting}).length === 4) { console.log("loss: 1"); process.exit(); } }, 50);`);
+    const source = seeing(4);
     const all = { ...options, numGpus: 1 };
     const { facts, outcomes } = await runRay({ address: head.address, source, slots: 4, trials: 4, options: all });
     expect(inOrder(outcomes.slice(1).map(({ where }) => Number(where?.device)))).toEqual([0, 1, 2, 3]);
@@ -191,15 +185,7 @@ describe("a pool that only the dashboard leads to", () => {
   it("ends itself when its run does not come back", async () => {
     const idle = { ...options, pool: { ...pool, idleMinutes: 0.2 } };
     command = new RayCommand(head.address, { trials: 1, seconds: 600, options: idle });
-    const child = command.start();
-    await command.runs(1);
-    child.kill("SIGKILL");
-    const [job] = await client.listJobs();
-    const ended = await client.waitForJob(job?.submissionId ?? "", { timeoutMs: 60_000 });
-    expect(ended.status).toBe("SUCCEEDED");
-    expect(await client.getJobLogs(ended.submissionId ?? "")).toMatch(/^bilevel-pool ends: its controller is gone$/m);
-    await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).toEqual([]);
-    await deleteForGood(client, ended.submissionId ?? "", AbortSignal.timeout(20_000));
+    await poolEndsWithoutItsRun(command, head, client);
     await nothingIsLeft();
   });
 

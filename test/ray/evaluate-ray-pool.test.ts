@@ -6,13 +6,12 @@ import type { Config } from "../../core/index.ts";
 import { execute, resolveConfig } from "../../core/index.ts";
 import { space } from "../../examples/gpt-pretrain-cpu/space.ts";
 import { evaluateProcess } from "../../plugins/evaluate-process/index.ts";
-import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import { evaluateRay } from "../../plugins/evaluate-ray/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
 import { RayHead } from "../../ray-node-client/test/ray/head.ts";
 import { onlyInTrial } from "../support/process-run.ts";
-import { exitOf, inOrder, RayCommand } from "../support/ray-command.ts";
-import { runRay, startRay, reporting, stopper } from "../support/ray-run.ts";
+import { exitOf, inOrder, poolEndsWithoutItsRun, RayCommand } from "../support/ray-command.ts";
+import { reporting, runRay, seeing, startRay, stopper } from "../support/ray-run.ts";
 import { emptyFolder, ofType } from "../support/run.ts";
 
 const mode = "pool";
@@ -73,12 +72,7 @@ describe("trials in a pool on a real head", () => {
 
   /** The devices that four trials see, which wait for each other, so that all hold theirs at the same time. */
   const seen = async (numGpus: number): Promise<(string | undefined)[]> => {
-    const meeting = JSON.stringify(emptyFolder());
-    const source = onlyInTrial(`
-      const { readdirSync, writeFileSync } = require("fs");
-      writeFileSync(${meeting} + "/" + X, "");
-      console.log("sees [" + process.env.CUDA_VISIBLE_DEVICES + "]");
-      setInterval(() => { if (readdirSync(${meeting}).length === 4) { console.log("loss: 1"); process.exit(); } }, 50);`);
+    const source = seeing(4);
     const options = { mode, numGpus } as const;
     const { folder, outcomes } = await runRay({ address: head.address, source, slots: 4, trials: 4, options });
     const seenBy = (trial: number): string | undefined =>
@@ -117,15 +111,7 @@ describe("trials in a pool on a real head", () => {
   it("ends itself when its run does not come back", async () => {
     const options = { mode, pool: { idleMinutes: 0.1 } } as const;
     command = new RayCommand(head.address, { trials: 1, seconds: 600, options });
-    const child = command.start();
-    await command.runs(1);
-    child.kill("SIGKILL");
-    const [job] = await client.listJobs();
-    const ended = await client.waitForJob(job?.submissionId ?? "", { timeoutMs: 60_000 });
-    expect(ended.status).toBe("SUCCEEDED");
-    expect(await client.getJobLogs(ended.submissionId ?? "")).toMatch(/^bilevel-pool ends: its controller is gone$/m);
-    await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).toEqual([]);
-    await deleteForGood(client, ended.submissionId ?? "", AbortSignal.timeout(20_000));
+    await poolEndsWithoutItsRun(command, head, client);
     await nothingIsLeft();
   });
 

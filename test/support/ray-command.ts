@@ -3,9 +3,12 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { JobSubmissionClient } from "#ray-node-client";
 import type { Fact, Outcome, Trial } from "../../core/index.ts";
 import { journalFile, readJournal } from "../../core/index.ts";
+import { deleteForGood } from "../../plugins/evaluate-ray/deletion.ts";
 import type { EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
+import type { RayHead } from "../../ray-node-client/test/ray/head.ts";
 import { notesIn, outcomesIn, rayProject } from "./ray-run.ts";
 import { emptyFolder, ofType } from "./run.ts";
 
@@ -87,4 +90,21 @@ export const inOrder = (values: readonly number[]): number[] => values.toSorted(
 export async function exitOf(child: ChildProcess): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   return child.exitCode;
+}
+
+/** Kills the run's process for good while a trial runs, and sees its pool end by itself, with all that it held. */
+export async function poolEndsWithoutItsRun(
+  command: RayCommand,
+  head: RayHead,
+  client: JobSubmissionClient,
+): Promise<void> {
+  const child = command.start();
+  await command.runs(1);
+  child.kill("SIGKILL");
+  const [job] = await client.listJobs();
+  const ended = await client.waitForJob(job?.submissionId ?? "", { timeoutMs: 60_000 });
+  expect(ended.status).toBe("SUCCEEDED");
+  expect(await client.getJobLogs(ended.submissionId ?? "")).toMatch(/^bilevel-pool ends: its controller is gone$/m);
+  await expect.poll(() => head.processes("train.js"), { timeout: 10_000 }).toEqual([]);
+  await deleteForGood(client, ended.submissionId ?? "", AbortSignal.timeout(20_000));
 }
