@@ -112,7 +112,7 @@ describe("trials as jobs of a real head", () => {
 
   it("four trials at a time see four GPUs, one each", async () => {
     const options = { numGpus: 1 };
-    const { folder, outcomes } = await run({ source: seeing(4), slots: 4, trials: 4, options });
+    const { folder, outcomes } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
     expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "1", "2", "3"]);
     const devices = outcomes.slice(1).map(({ where }) => where?.device);
     expect(devices.sort()).toEqual(["0", "1", "2", "3"]);
@@ -120,7 +120,7 @@ describe("trials as jobs of a real head", () => {
 
   it("of four trials at half a GPU each, two share one", async () => {
     const options = { numGpus: 0.5 };
-    const { folder } = await run({ source: seeing(4), slots: 4, trials: 4, options });
+    const { folder } = await run({ source: onlyInTrial(seeing(4)), slots: 4, trials: 4, options });
     expect([1, 2, 3, 4].map((trial) => seenBy(folder, trial)).sort()).toEqual(["0", "0", "1", "1"]);
   });
 

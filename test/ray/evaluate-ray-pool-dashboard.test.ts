@@ -68,7 +68,7 @@ describe("a pool that only the dashboard leads to", () => {
   };
 
   it("is found out by itself, and told: four trials at a time see four GPUs, one each", async () => {
-    const source = seeing(4);
+    const source = onlyInTrial(seeing(4));
     const all = { ...options, numGpus: 1 };
     const { facts, outcomes } = await runRay({ address: head.address, source, slots: 4, trials: 4, options: all });
     expect(inOrder(outcomes.slice(1).map(({ where }) => Number(where?.device)))).toEqual([0, 1, 2, 3]);

@@ -72,7 +72,7 @@ describe("trials in a pool on a real head", () => {
 
   /** The devices that four trials see, which wait for each other, so that all hold theirs at the same time. */
   const seen = async (numGpus: number): Promise<(string | undefined)[]> => {
-    const source = seeing(4);
+    const source = onlyInTrial(seeing(4));
     const options = { mode, numGpus } as const;
     const { folder, outcomes } = await runRay({ address: head.address, source, slots: 4, trials: 4, options });
     const seenBy = (trial: number): string | undefined =>

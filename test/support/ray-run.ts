@@ -5,7 +5,7 @@ import type { Fact, Outcome, Plugin, Trial } from "../../core/index.ts";
 import { execute, journalFile, readJournal, resolveConfig } from "../../core/index.ts";
 import { evaluateRay, type EvaluateRayOptions } from "../../plugins/evaluate-ray/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
-import { onlyInTrial, programConfig, type Program } from "./process-run.ts";
+import { programConfig, type Program } from "./process-run.ts";
 import { emptyFolder } from "./run.ts";
 
 export interface RayProgram extends Omit<Program, "options"> {
@@ -107,10 +107,9 @@ export const stopper: Plugin = {
 };
 
 /** A program whose trials say which GPUs they see, and end once so many of them have met. */
-export const seeing = (count: number): string =>
-  onlyInTrial(`
+export const seeing = (count: number): string => `
     const { readdirSync, writeFileSync } = require("fs");
     const meeting = ${JSON.stringify(emptyFolder())};
     console.log("sees [" + process.env.CUDA_VISIBLE_DEVICES + "]");
     writeFileSync(meeting + "/" + X, "");
-    setInterval(() => readdirSync(meeting).length >= ${count} && (console.log("loss: 1"), process.exit()), 100);`);
+    setInterval(() => readdirSync(meeting).length >= ${count} && (console.log("loss: 1"), process.exit()), 100);`;
