@@ -65,7 +65,8 @@ describe("a pool whose processes are killed", () => {
     const child = start({ slots: 3, trials: 16, seconds: 4, numCpus: 2 });
     const told = (): unknown[] =>
       command.facts.filter(({ type }) => type === "notice").flatMap(({ text }) => /^pool: .*/.exec(String(text)) ?? []);
-    await command.runs(2); // what the head has room for
+    await command.runs(2);
+    await expect.poll(told, { timeout: 30_000 }).toEqual(["pool: 2 of 3 workers"]); // what the head has room for
     const node = await head.addNode({ cpus: 2 });
     await expect.poll(told, { timeout: 60_000 }).toContain("pool: 3 of 3 workers");
     await command.runs(3);
