@@ -1,12 +1,26 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { CannotInstall, installRay } from "../ray-node-client/test/ray/install.ts";
 
+/** What of the test runner's report is told. */
+interface Results {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  testResults: readonly { name: string; assertionResults: readonly Result[] }[];
+}
+
+interface Result {
+  status: string;
+  fullName: string;
+  failureMessages: readonly string[];
+}
+
 /**
- * Runs the tests: run.ts quick|full|ray [arguments for vitest]. The last line says
- * `N passed, N failed`; a run that breaks off or tests nothing has failed.
+ * Runs the tests: run.ts quick|full|ray [arguments for vitest]. At the end those that failed are named, and the last
+ * line says `N passed, N failed`; a run that breaks off or tests nothing has failed.
  * `ray`, also a part of `full`, installs Ray into .cache/ray, once (Python 3.11,
  * some 500 MB), and starts heads that listen on loopback alone.
  */
@@ -28,8 +42,12 @@ const ran = spawnSync(
 );
 let [passed, failed, skipped] = [0, 0, 0];
 try {
-  const told = JSON.parse(readFileSync(results, "utf8")) as Record<string, number>;
-  [passed, failed, skipped] = [told.numPassedTests ?? 0, told.numFailedTests ?? 0, told.numPendingTests ?? 0];
+  const told = JSON.parse(readFileSync(results, "utf8")) as Results;
+  [passed, failed, skipped] = [told.numPassedTests, told.numFailedTests, told.numPendingTests];
+  for (const { name, assertionResults } of told.testResults)
+    for (const { status, fullName, failureMessages } of assertionResults)
+      if (status === "failed")
+        console.log(`failed: ${relative(process.cwd(), name)} > ${fullName}: ${failureMessages[0]?.split("\n")[0]}`);
 } catch {
   console.error("the test runner left no results");
 }
