@@ -9,7 +9,7 @@ import { execute, resolveConfig } from "../core/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { proposeRandom } from "../plugins/propose-random/index.ts";
 import { confirmed } from "../plugins/select-improvement/index.ts";
-import { searches, reportOf, type Search, type Row } from "./gpt/report.ts";
+import { searches, reportOf, rowsOf, type Search, type Row } from "./gpt/report.ts";
 
 /**
  * The GPT example at its full budget on several seeds: the config at the top of the repository, beside random search and
@@ -78,7 +78,7 @@ if (flags.one !== undefined) {
   const [search, seed] = JSON.parse(flags.one) as [Search, number];
   appendFileSync(flags.rows, `${JSON.stringify(await measure(search, seed))}\n`);
 } else {
-  const known = existsSync(flags.rows) ? readRows(flags.rows) : [];
+  const known = existsSync(flags.rows) ? rowsOf(readFileSync(flags.rows, "utf8")) : [];
   const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
   const wanted = seeds.flatMap((seed) => (flags.search as Search[]).map((search) => [search, seed] as const));
   const queue = wanted.filter(([search, seed]) => !known.some((row) => row.search === search && row.seed === seed));
@@ -99,14 +99,7 @@ if (flags.one !== undefined) {
     }
   };
   await Promise.all(Array.from({ length: Number(flags.workers) }, work));
-  const report = reportOf(readRows(flags.rows));
+  const report = reportOf(rowsOf(readFileSync(flags.rows, "utf8")));
   if (flags.report === undefined) console.log(report);
   else writeFileSync(flags.report, report);
-}
-
-function readRows(path: string): Row[] {
-  return readFileSync(path, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Row);
 }

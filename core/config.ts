@@ -9,8 +9,10 @@ import { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
 import { digest } from "./journal.ts";
 import configSchema from "../schema.json" with { type: "json" };
 
-/** Gives the config its type, for completion and checks in an editor. */
-export const defineConfig = (config: Config): Config => config;
+type Part<T> = T extends Plugin | readonly unknown[] ? T : { [K in keyof T]?: Part<T[K]> };
+type Extending = Part<Config> & { extends: string | Config };
+/** Gives a config its type, for completion and checks in an editor; one that extends another says only what differs. */
+export const defineConfig: { (config: Extending): Extending; (config: Config): Config } = <T>(config: T): T => config;
 
 /** A config that was read, checked and completed. `origins` tells for each path of it where its value came from. */
 export interface ResolvedConfig {

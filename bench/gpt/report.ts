@@ -49,6 +49,13 @@ function interval(values: readonly number[]): string {
   return `${middle} (${low} to ${high})`;
 }
 
+/** Raw results: a line of JSON for each run. */
+export const rowsOf = (text: string): Row[] =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
+
 /** The report as Markdown, from the raw results alone. */
 export function reportOf(rows: readonly Row[]): string {
   const by = Map.groupBy(rows, ({ search }) => search);
@@ -75,7 +82,7 @@ export function reportOf(rows: readonly Row[]): string {
     return `- default over ${search}: ${interval(paired)} bits per byte, over ${paired.length} seeds`;
   });
   return [
-    "| search | runs | trainings each | best seen, median | winner on fresh seeds (95 %) | gain there (95 %) | confirmed |",
+    "| search | runs | trainings each | best in the search, median | winner on fresh seeds (95 %) | gain there (95 %) | confirmed |",
     "| --- | --- | --- | --- | --- | --- | --- |",
     ...table.map((line) => `| ${line} |`),
     "",

@@ -1,8 +1,10 @@
+import { defineConfig } from "bilevel";
+
 /**
  * The same search from settings that are ordinary for this budget: the rates and the batch of Karpathy's train.py,
  * scaled down, instead of the under-tuned ones in train.ts. What is left to gain is little.
  */
-export default {
+export default defineConfig({
   extends: "../../bilevel.config.ts",
   task: { folder: "." },
   space: {
@@ -12,4 +14,4 @@ export default {
       MATRIX_LR: { default: 0.04 },
     },
   },
-};
+});

@@ -81,16 +81,20 @@ function classifier(
   // the center is where most questions come from: there the line is flat, and on an axis that has not moved nothing changes
   const atCenter = new Float64Array(n);
   for (let j = 0; j < axes.length; j++) squaresOn(j, center[j] as number, atCenter, 1);
+  const [squares, along, answer] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
+  /** Valid until the next call. */
   const covariances = (point: readonly number[]): Float64Array => {
-    const squares = Float64Array.from(atCenter);
-    const along = new Float64Array(n);
+    squares.set(atCenter);
+    along.fill(0);
     for (let j = 0; j < axes.length; j++) {
       if (point[j] === center[j]) continue;
       squaresOn(j, center[j] as number, squares, -1);
       squaresOn(j, point[j] as number, squares, 1);
       alongOn(j, point[j] as number, along);
     }
-    return along.map((line, i) => slope * line + local / (1 + Math.max(0, squares[i] as number)));
+    for (let i = 0; i < n; i++)
+      answer[i] = slope * (along[i] as number) + local / (1 + Math.max(0, squares[i] as number));
+    return answer;
   };
   const lower = cholesky(
     points.map((point, i) => [...covariances(point).subarray(0, i + 1)].map((one, k) => (i === k ? one + noise : one))),

@@ -137,11 +137,12 @@ export function nearest(
 ): readonly Tried[] {
   if (tried.length <= most) return tried;
   const far = new Float64Array(tried.length);
-  for (const [j, column] of columnsOf(
-    axes,
-    tried.map(({ places }) => places),
-  ).entries())
-    squaresFrom(column, center[j] as number, 1).forEach((square, i) => (far[i] = (far[i] as number) + square));
+  const squares = new Float64Array(tried.length);
+  const places = tried.map((one) => one.places);
+  for (const [j, column] of columnsOf(axes, places).entries()) {
+    squaresFrom(column, center[j] as number, 1, squares);
+    for (let i = 0; i < far.length; i++) far[i] = (far[i] as number) + (squares[i] as number);
+  }
   return tried
     .map((one, i) => ({ one, far: far[i] as number }))
     .sort((a, b) => a.far - b.far)

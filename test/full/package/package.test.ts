@@ -131,6 +131,10 @@ export default defineConfig({
 });
 // @ts-expect-error a direction is one of two
 defineConfig({ objective: { metric: "loss", direction: "down" } });
+// one that extends another says only what differs
+defineConfig({ extends: "bilevel", space: { parameters: { RATE: { default: 3 } } }, evaluator: evaluateProcess() });
+// @ts-expect-error and is checked in what it says
+defineConfig({ extends: "bilevel", budget: { trials: "many" } });
 `,
     );
     const options = ["--noEmit", "--strict", "--target", "es2024", "--types", "node"];
