@@ -66,14 +66,14 @@ describe("a pool whose processes are killed", () => {
     const told = (): unknown[] =>
       command.facts.filter(({ type }) => type === "notice").flatMap(({ text }) => /^pool: .*/.exec(String(text)) ?? []);
     await command.runs(2);
-    await expect.poll(told, { timeout: 30_000 }).toEqual(["pool: 2 of 3 workers"]); // what the head has room for
+    await expect.poll(() => told().at(-1), { timeout: 30_000 }).toBe("pool: 2 of 3 workers"); // what the head has room for
     const node = await head.addNode({ cpus: 2 });
     await expect.poll(told, { timeout: 60_000 }).toContain("pool: 3 of 3 workers");
     await command.runs(3);
     await node.kill();
     await endsWhole(child);
     expect(command.outcomes("lost")).toHaveLength(1);
-    expect(told()).toEqual(["pool: 2 of 3 workers", "pool: 3 of 3 workers", "pool: 2 of 3 workers"]);
+    expect(told().slice(-3)).toEqual(["pool: 2 of 3 workers", "pool: 3 of 3 workers", "pool: 2 of 3 workers"]);
   });
 
   it("the head, which begins anew: what ran is lost, and the run goes on there", async () => {
