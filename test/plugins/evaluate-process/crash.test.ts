@@ -19,14 +19,19 @@ note("start");
 setTimeout(() => { note("end"); console.log("loss: " + (100 - X)); }, 150);
 `;
 
-async function runHost(home: string, slots: number, killAfterMs?: number): Promise<number | null> {
-  const child = spawn(process.execPath, ["--no-warnings", host, home, String(slots), String(trials)], {
+/** Runs the host to its end, or kills it once `until` has happened. */
+async function runHost(
+  home: string,
+  slots: number,
+  { until, budget = trials }: { until?: Promise<unknown>; budget?: number } = {},
+): Promise<number | null> {
+  const child = spawn(process.execPath, ["--no-warnings", host, home, String(slots), String(budget)], {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, NOTES: join(home, "notes") },
   });
   const exit = once(child, "exit");
-  if (killAfterMs !== undefined) {
-    await Promise.race([exit, sleep(killAfterMs)]);
+  if (until) {
+    await Promise.race([exit, until]);
     child.kill("SIGKILL");
   }
   await exit;
@@ -55,7 +60,7 @@ describe("a run of real processes that is killed and resumed", () => {
         const home = emptyFolder();
         mkdirSync(join(home, "task"));
         writeFileSync(join(home, "task", "train.js"), program);
-        for (let kill = 0; kill < 4; kill++) await runHost(home, slots, 150 + integer(random, 500));
+        for (let kill = 0; kill < 4; kill++) await runHost(home, slots, { until: sleep(150 + integer(random, 500)) });
         expect(await runHost(home, slots)).toBe(0);
         expect(livingFor(home)).toEqual([]);
         const { facts } = readJournal(journalFile(join(home, "run")));
@@ -74,16 +79,13 @@ describe("a run of real processes that is killed and resumed", () => {
     const home = emptyFolder();
     mkdirSync(join(home, "task"));
     writeFileSync(join(home, "task", "train.js"), program.replace("150", "1500"));
-    await runHost(home, 1, 900);
-    const before = readFileSync(join(home, "notes"), "utf8");
-    expect(before).toMatch(/^start 0 \d+\n$/);
+    const notesFile = join(home, "notes");
+    const written = (): string => (existsSync(notesFile) ? readFileSync(notesFile, "utf8") : "");
+    const started = expect.poll(written, { timeout: 20_000 }).toMatch(/^start 0 \d+\n$/);
+    await runHost(home, 1, { until: started });
     expect(livingFor(home).length).toBeGreaterThan(0); // it outlives its host
-    const child = spawn(process.execPath, ["--no-warnings", host, home, "1", "1"], {
-      stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, NOTES: join(home, "notes") },
-    });
-    await once(child, "exit");
-    const notes = readFileSync(join(home, "notes"), "utf8").trim().split("\n");
+    expect(await runHost(home, 1, { budget: 1 })).toBe(0);
+    const notes = written().trim().split("\n");
     expect(notes.map((note) => note.split(" ").slice(0, 2).join(" "))).toEqual([
       "start 0",
       "end 0",
