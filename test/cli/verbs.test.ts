@@ -20,6 +20,7 @@ function project({
   program = 'console.log("loss: " + (X - 5) ** 2);',
   slots = 1,
   trials = 8,
+  grace = 0.2,
   extra = "",
 } = {}): string {
   const folder = emptyFolder();
@@ -33,7 +34,7 @@ export default defineConfig({
   task: { folder: "task", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none" },
   objective: { metric: "loss", direction: "minimize"${extra} },
   space: { parameters: { X: { type: "int", min: 0, max: 60, default: 9 } } },
-  evaluator: evaluateProcess({ graceSeconds: 0.2 }),
+  evaluator: evaluateProcess({ graceSeconds: ${grace} }),
   levels: [innerLoop({ slots: ${slots} }), outerLoop({ changes: "mechanisms", every: 4 })],
   plugins: [tabu()],
   budget: { trials: ${trials} },
@@ -140,13 +141,17 @@ describe("the command", () => {
 describe("an interrupt", () => {
   const slow = 'setTimeout(() => console.log("loss: " + (X - 5) ** 2), X === 9 ? 50 : 30000);';
 
-  const stubborn = `process.on("SIGTERM", () => {}); ${slow.replace("30000", "3000")}`;
+  /** Does not end when it is told to, and leaves a file once that is so. */
+  const stubborn = (ready: string): string =>
+    `process.on("SIGTERM", () => {});
+    if (X !== 9) require("fs").writeFileSync(${JSON.stringify(ready)}, "");
+    ${slow.replace("30000", "3000")}`;
 
   async function interrupted(
     signals: NodeJS.Signals[],
-    program = slow,
+    { program = slow, grace = 0.2, isReady = (): boolean => true } = {},
   ): Promise<{ folder: string; code: number | null; stderr: string }> {
-    const folder = project({ program, slots: 2, trials: 3 });
+    const folder = project({ program, slots: 2, trials: 3, grace });
     const child = spawn(process.execPath, ["--no-warnings", command, "run", "-C", folder], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -154,8 +159,9 @@ describe("an interrupt", () => {
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     const journal = join(folder, ".bilevel", "run-1", "journal.jsonl");
-    while (!existsSync(journal) || !readFileSync(journal, "utf8").includes('"type":"handle","level":"inner","trial":1'))
-      await sleep(20);
+    const runs = (): boolean =>
+      existsSync(journal) && readFileSync(journal, "utf8").includes('"type":"handle","level":"inner","trial":1');
+    while (!runs() || !isReady()) await sleep(20);
     for (const signal of signals) {
       child.kill(signal);
       await sleep(30);
@@ -180,7 +186,12 @@ describe("an interrupt", () => {
   });
 
   it("twice ends at once, without waiting for a program that does not end", async () => {
-    const { code, folder } = await interrupted(["SIGINT", "SIGINT"], stubborn);
+    const ready = join(emptyFolder(), "ready");
+    const { code, folder } = await interrupted(["SIGINT", "SIGINT"], {
+      program: stubborn(ready),
+      grace: 20,
+      isReady: () => existsSync(ready),
+    });
     expect(code).toBe(130);
     expect(readFileSync(join(folder, ".bilevel", "run-1", "journal.jsonl"), "utf8")).not.toContain('"type":"pause"');
   });
