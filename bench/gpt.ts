@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../cli/config-file.ts";
 import type { Config, TaskChange, Trial, View } from "../core/index.ts";
@@ -78,6 +79,12 @@ if (flags.one !== undefined) {
   const [search, seed] = JSON.parse(flags.one) as [Search, number];
   appendFileSync(flags.rows, `${JSON.stringify(await measure(search, seed))}\n`);
 } else {
+  const unknown = flags.search.find((name) => !searches.includes(name as Search));
+  if (unknown !== undefined) {
+    console.error(`--search ${unknown} is not known: ${searches.join(", ")}`);
+    process.exit(2);
+  }
+  mkdirSync(dirname(flags.rows), { recursive: true });
   const known = existsSync(flags.rows) ? rowsOf(readFileSync(flags.rows, "utf8")) : [];
   const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
   const wanted = seeds.flatMap((seed) => (flags.search as Search[]).map((search) => [search, seed] as const));
@@ -94,7 +101,8 @@ if (flags.one !== undefined) {
         flags.rows,
       ];
       const child = spawn(process.execPath, ["--no-warnings", ...args], { stdio: ["ignore", "ignore", "inherit"] });
-      await new Promise((resolve) => child.once("exit", resolve));
+      const [code] = (await once(child, "exit")) as [number | null];
+      if (code !== 0) throw new Error(`${next.join(" ")} ended with ${code}`);
       console.error(`${next.join(" ")}; ${queue.length} to go`);
     }
   };

@@ -2,9 +2,10 @@ import { fork } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { packages } from "./search/install.ts";
 import { own, others } from "./search/methods.ts";
 import { closeBridge, play, type Game, type Played } from "./search/play.ts";
-import { reportOf, summarise, type Speeds } from "./search/report.ts";
+import { reportOf, summarise, type Made, type Speeds } from "./search/report.ts";
 import { speedOf } from "./search/speed.ts";
 import { tasks } from "./search/tasks.ts";
 
@@ -66,7 +67,7 @@ function games(): Game[] {
       ? named.includes(name)
       : flags.quick
         ? quickTasks.includes(name)
-        : role === "judged" && real === !!flags.real && !name.endsWith("full"),
+        : role !== "tuning" && real === !!flags.real && !name.endsWith("full"),
   );
   const methods = flags.methods?.split(",") ?? plan.methods;
   const unknown = [
@@ -130,23 +131,30 @@ async function playAll(list: readonly Game[]): Promise<Played[]> {
 
 async function main(): Promise<void> {
   const lines = flags.from?.split(",").flatMap((file) => readFileSync(file, "utf8").trim().split("\n")) ?? [];
-  const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds });
+  const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds } | Made);
   const speeds: Speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
   const old = facts.filter((fact): fact is Played => "task" in fact);
+  const started = performance.now();
   const played = flags.from ? old : await playAll(games());
+  const made: Made | undefined = flags.from
+    ? facts.filter((fact): fact is Made => "minutes" in fact).at(-1)
+    : {
+        minutes: (performance.now() - started) / 60_000,
+        cores: availableParallelism(),
+        cpu: cpus()[0]?.model ?? "unknown",
+        node: process.version,
+        packages,
+      };
   if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
     Object.assign(speeds, { search: await speedOf("search", 3000) });
     if (played.some(({ method }) => method === "optuna"))
       speeds.optuna = await speedOf("optuna", flags.quick ? 1000 : 3000);
-    if (flags.raw)
-      appendFileSync(
-        flags.raw,
-        `${JSON.stringify({ speeds, node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism() })}\n`,
-      );
+    if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify({ speeds })}\n`);
   }
+  if (flags.raw && made) appendFileSync(flags.raw, `${JSON.stringify(made)}\n`);
   closeBridge();
   const summary = summarise(played, speeds);
-  const report = reportOf(summary, speeds);
+  const report = reportOf(summary, speeds, made);
   if (flags.report) writeFileSync(flags.report, report);
   console.log(flags.json ? JSON.stringify(summary) : report);
 }

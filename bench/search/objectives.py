@@ -13,7 +13,7 @@ def bbob(function, dimension, instance):
     import cocoex
 
     suite = cocoex.Suite(
-        "bbob-mixint", "", f"function_indices:{function} dimensions:{dimension} instance_indices:{instance}"
+        "bbob-mixint", f"instances: {instance}", f"function_indices:{function} dimensions:{dimension}"
     )
     return suite[0]
 

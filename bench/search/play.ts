@@ -47,8 +47,6 @@ export const closeBridge = (): void => python?.close();
 const baselines = new Map<string, number>();
 const scratch = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const round = (value: number): number => Number(value.toPrecision(6));
-const repeatsOfBaseline = 2;
-
 export async function play(game: Game, task: Task, proposer: Plugin | undefined): Promise<Played> {
   const instance = await task.open(game.seed, bridge);
   const told = proposer ? await playOwn(game, instance, proposer) : await playOther(game, instance);
@@ -65,34 +63,43 @@ export async function play(game: Game, task: Task, proposer: Plugin | undefined)
 
 type Told = Pick<Played, "value" | "seen" | "curve" | "crashes" | "ms">;
 
-/** Through the real loop. What it spends on repeats of the baseline counts as trials. */
+/** Through the real loop, until it has measured as often as the others: its repeats of the baseline and of the best count. */
 async function playOwn({ seed, trials, slots }: Game, instance: Instance, proposer: Plugin): Promise<Told> {
   const folder = mkdtempSync(join(scratch, "bilevel-search-"));
   const times: number[] = [];
   const curve = new Curve(instance);
-  const spent = instance.noiseless || trials < 20 ? 0 : repeatsOfBaseline;
+  const stop = new AbortController();
+  let [measured, crashes] = [0, 0];
   const delay = streamOf("delay", seed);
   const config: Config = {
     objective: { metric: "loss", direction: "minimize", ...(instance.noiseless ? { noise: "none" as const } : {}) },
     space: instance.space,
     evaluator: evaluateFunction({
       function: async (values, context) => {
+        if (++measured > trials + 1) {
+          stop.abort();
+          throw new Error("it was measured often enough");
+        }
         if (slots > 1) await new Promise((resolve) => setTimeout(resolve, 5 + 15 * delay()));
-        return curve.measured(values, await instance.measure(values, context.seed));
+        try {
+          return await curve.measured(values, await instance.measure(values, context.seed));
+        } catch (error) {
+          crashes++;
+          throw error;
+        }
       },
       thread: false,
     }),
     proposer: timed(proposer, times),
     levels: [innerLoop({ slots, confirm: 0 })],
-    budget: { trials: trials - spent },
+    budget: { trials },
     seed: `search ${seed}`,
   };
   try {
-    const end = await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), join(folder, "run"));
+    const resolved = resolveConfig(config, join(folder, "bilevel.config.ts"));
+    const end = await execute(resolved, join(folder, "run"), { signal: stop.signal });
     const view = end.levels.get("inner");
-    const all = [...(view?.trials ?? [])] as Trial<TaskChange>[];
     const winner = (view?.incumbent?.trial as Trial<TaskChange>).candidate.values ?? {};
-    const crashes = all.filter(({ outcome }) => outcome?.status === "crashed").length;
     return {
       value: round(await instance.truth(winner)),
       seen: round(curve.least),

@@ -2,7 +2,7 @@ import { integer, mean, median, quantile, streamOf } from "../../kit/index.ts";
 import { others } from "./methods.ts";
 import type { Played } from "./play.ts";
 
-/** A share or a mean with its 95 % interval, by resampling the games (Efron 1979). */
+/** A share or a mean with its 95 % interval, by resampling (Efron 1979). */
 export interface Interval {
   value: number;
   low: number;
@@ -17,12 +17,31 @@ export interface TaskReport {
   /** By method: median true value of the winner; mean normalised regret (1: the baseline, 0: the best known); crashes, as a share; share of seeds in which ours does better. */
   methods: Record<
     string,
-    { median: number; seen: number; regret: Interval; crashes: number; ms: number; winRate?: Interval }
+    { games: number; median: number; seen: number; regret: Interval; crashes: number; ms: number; winRate?: Interval }
   >;
 }
 
 /** Milliseconds to propose, by method and by how many trials there were. */
 export type Speeds = Record<string, Record<string, number>>;
+
+/** How often one method does better than another, over all tasks. */
+export interface Duel {
+  method: string;
+  other: string;
+  trials: number;
+  games: number;
+  wins: Interval;
+}
+
+/** Where and with what games were played. */
+export interface Made {
+  minutes: number;
+  cores: number;
+  cpu: string;
+  node: string;
+  /** Of Python, with their versions. */
+  packages: readonly string[];
+}
 
 export interface Summary {
   winRate30: Interval;
@@ -32,6 +51,7 @@ export interface Summary {
   slots4: number;
   msPerProposal1000: number;
   optunaMs1000: number;
+  duels: Duel[];
   tasks: TaskReport[];
 }
 
@@ -45,6 +65,17 @@ function interval(values: readonly number[], key: string): Interval {
     mean(values.map(() => values[integer(random, values.length)] as number)),
   );
   return { value: digits(mean(values)), low: digits(quantile(means, 0.025)), high: digits(quantile(means, 0.975)) };
+}
+
+/** Of what was played on several tasks: tasks are drawn, then the games of each, since those of one task are alike. */
+function intervalOver(byTask: readonly (readonly number[])[], key: string): Interval {
+  const groups = byTask.filter((games) => games.length > 0);
+  if (groups.length === 0) return { value: NaN, low: NaN, high: NaN };
+  const random = streamOf("report", key);
+  const drawn = <T>(list: readonly T[]): T[] => list.map(() => list[integer(random, list.length)] as T);
+  const means = Array.from({ length: resamples }, () => mean(drawn(groups).flatMap(drawn)));
+  const value = digits(mean(groups.flat()));
+  return { value, low: digits(quantile(means, 0.025)), high: digits(quantile(means, 0.975)) };
 }
 
 const groupsOf = <T>(list: readonly T[], key: (one: T) => string): T[][] => {
@@ -67,7 +98,7 @@ const wins = (ours: readonly Played[], theirs: readonly Played[]): number[] =>
 
 /** What the games say. `ours`: the method that is judged. */
 export function summarise(played: readonly Played[], speeds: Speeds = {}, ours = "search"): Summary {
-  const pairs: Record<string, number[]> = { "30": [], "100": [], best100: [] };
+  const pairs: Record<string, number[][]> = { "30": [], "100": [], best100: [] };
   const tasks = groupsOf(played, ({ task, trials, slots }) => JSON.stringify([task, trials, slots])).map(
     (list): TaskReport => {
       const { task, trials, slots } = list[0] as Played;
@@ -81,6 +112,7 @@ export function summarise(played: readonly Played[], speeds: Speeds = {}, ours =
         [...byMethod].map(([method, games]) => [
           method,
           {
+            games: games.length,
             median: digits(median(games.map(({ value }) => value))),
             seen: digits(median(games.map(({ seen }) => seen))),
             regret: interval(games.map(regret), `${task} ${trials} ${method}`),
@@ -94,25 +126,47 @@ export function summarise(played: readonly Played[], speeds: Speeds = {}, ours =
       );
       if (slots === 1) {
         const optuna = byMethod.get("optuna");
-        if (optuna) pairs[String(trials)]?.push(...wins(mine, optuna));
+        if (optuna) pairs[String(trials)]?.push(wins(mine, optuna));
         const competitors = ["random", "local", ...others].filter((method) => byMethod.has(method));
         const best = competitors.sort(
           (a, b) => (methods[a]?.regret.value ?? Infinity) - (methods[b]?.regret.value ?? Infinity),
         )[0];
-        if (trials === 100 && best !== undefined) pairs.best100?.push(...wins(mine, byMethod.get(best) ?? []));
+        if (trials === 100 && best !== undefined) pairs.best100?.push(wins(mine, byMethod.get(best) ?? []));
       }
       return { task, trials, slots, seeds: new Set(list.map(({ seed }) => seed)).size, methods };
     },
   );
   return {
-    winRate30: interval(pairs["30"] ?? [], "30"),
-    winRate100: interval(pairs["100"] ?? [], "100"),
-    winRateBest100: interval(pairs.best100 ?? [], "best 100"),
+    winRate30: intervalOver(pairs["30"] ?? [], "30"),
+    winRate100: intervalOver(pairs["100"] ?? [], "100"),
+    winRateBest100: intervalOver(pairs.best100 ?? [], "best 100"),
     slots4: slotsRatio(played.filter(({ method }) => method === ours)),
     msPerProposal1000: speeds[ours]?.["1000"] ?? NaN,
     optunaMs1000: speeds.optuna?.["1000"] ?? NaN,
+    duels: duelsOf(played, ours),
     tasks,
   };
+}
+
+/** Ours against each of the others, and the other two named choices against what they are called after. */
+function duelsOf(played: readonly Played[], ours: string): Duel[] {
+  const rivals = ["random", "local", "tpe", "cma", ...others].map((other) => [ours, other] as const);
+  return [...rivals, ["tpe", "optuna"] as const, ["cma", "optuna-cma"] as const].flatMap(([method, other]) =>
+    [30, 100].flatMap((trials): Duel[] => {
+      const games = played.filter((one) => one.trials === trials && one.slots === 1);
+      const of = (name: string): Played[] => games.filter((one) => one.method === name);
+      const byTask = groupsOf(of(method), ({ task }) => task).map((list) =>
+        wins(
+          list,
+          of(other).filter(({ task }) => task === list[0]?.task),
+        ),
+      );
+      const count = byTask.flat().length;
+      return count === 0
+        ? []
+        : [{ method, other, trials, games: count, wins: intervalOver(byTask, `${method} ${other} ${trials}`) }];
+    }),
+  );
 }
 
 /**
@@ -149,14 +203,15 @@ function slotsRatio(ours: readonly Played[]): number {
 const span = ({ value, low, high }: Interval): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
 /** The summary as Markdown. */
-export function reportOf(summary: Summary, speeds: Speeds): string {
+export function reportOf(summary: Summary, speeds: Speeds, made: Made | undefined): string {
   const lines: string[] = [];
   for (const { task, trials, slots, seeds, methods } of summary.tasks) {
     lines.push(`### ${task}, ${trials} trials${slots > 1 ? `, ${slots} slots` : ""}, ${seeds} seeds`, "");
-    lines.push("| method | median value | mean regret | crashed | ours wins |", "| --- | --- | --- | --- | --- |");
+    lines.push("| method | games | median value | mean regret | crashed | ours wins |");
+    lines.push("| --- | --- | --- | --- | --- | --- |");
     for (const [method, told] of Object.entries(methods).sort(([, a], [, b]) => a.regret.value - b.regret.value))
       lines.push(
-        `| ${method} | ${told.median} | ${span(told.regret)} | ${(100 * told.crashes).toFixed(1)} % | ${told.winRate ? span(told.winRate) : ""} |`,
+        `| ${method} | ${told.games} | ${told.median} | ${span(told.regret)} | ${(100 * told.crashes).toFixed(1)} % | ${told.winRate ? span(told.winRate) : ""} |`,
       );
     lines.push("");
   }
@@ -166,6 +221,10 @@ export function reportOf(summary: Summary, speeds: Speeds): string {
   );
   lines.push(`- wins against the best competitor of each task, 100 trials: ${span(summary.winRateBest100)}`);
   lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`, "");
+  lines.push("| method | against | trials | games | wins, ties as half |", "| --- | --- | --- | --- | --- |");
+  for (const { method, other, trials, games, wins: won } of summary.duels)
+    lines.push(`| ${method} | ${other} | ${trials} | ${games} | ${span(won)} |`);
+  lines.push("");
   const counts = ["30", "100", "300", "1000", "3000"];
   lines.push(
     `| ms per proposal after so many trials | ${counts.join(" | ")} |`,
@@ -173,5 +232,10 @@ export function reportOf(summary: Summary, speeds: Speeds): string {
   );
   for (const [method, byCount] of Object.entries(speeds))
     lines.push(`| ${method} | ${counts.map((count) => byCount[count] ?? "").join(" | ")} |`);
+  if (made)
+    lines.push(
+      "",
+      `Played in ${made.minutes.toFixed(1)} minutes on ${made.cores} cores (${made.cpu}), Node ${made.node}; ${made.packages.join(", ")}.`,
+    );
   return `${lines.join("\n")}\n`;
 }

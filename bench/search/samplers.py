@@ -151,7 +151,9 @@ class Tpe(OptunaSampler):
 
 class CmaEs(OptunaSampler):
     def sampler(self, samplers):
-        return samplers.CmaEsSampler(seed=self.seed)
+        start = self.places(self.baseline)
+        numbers = [self.key(name, item) for name, item, parameter, _ in self.axes if domain_of(parameter)[0] != "choice"]
+        return samplers.CmaEsSampler(x0={key: start[key] for key in numbers}, with_margin=True, seed=self.seed)
 
 
 class Nevergrad(Sampler):

@@ -21,10 +21,8 @@ export interface Instance {
 
 export interface Task {
   name: string;
-  /** The search was tuned on these, and is judged on those. */
-  role: "tuning" | "judged";
-  /** Of our making, or by others. */
-  own: boolean;
+  /** The search was tuned on some, and is judged on the others; those held out were played once, when it was done. */
+  role: "tuning" | "judged" | "held out";
   /** Real ones train models; the others answer at once. */
   real: boolean;
   open(seed: number, bridge: () => Bridge): Instance | Promise<Instance>;
@@ -33,19 +31,17 @@ export interface Task {
 const made = (name: string, options: MockOptions): Task => ({
   name,
   role: "tuning",
-  own: true,
   real: false,
   open: (seed) => mock(seed, options),
 });
 
-/** A function of COCO's bbob-mixint with ten variables, eight of them whole numbers; the seed picks the instance (1 to 15, then again). */
+/** A function of COCO's bbob-mixint with ten variables, eight of them whole numbers; each seed has an instance of its own. */
 const bbob = (role: Task["role"], number: number, dimension = 10): Task => ({
   name: `bbob-mixint f${number} d${dimension}`,
   role,
-  own: false,
   real: false,
   async open(seed, bridge) {
-    const problem = [number, dimension, 1 + (seed % 15)];
+    const problem = [number, dimension, 1 + seed];
     const { parameters, best } = await bridge().ask<{ parameters: Space["parameters"]; best: number }>({
       do: "bbob",
       problem,
@@ -59,7 +55,6 @@ const bbob = (role: Task["role"], number: number, dimension = 10): Task => ({
 const surrogate: Task = {
   name: "karpathy-surrogate",
   role: "judged",
-  own: false,
   real: false,
   open: (seed) => ({
     space: surrogateSpace,
@@ -82,7 +77,6 @@ const meanOf = async (measure: (seed: number) => number | Promise<number>): Prom
 const learner = (role: Task["role"], name: string, parameters: Space["parameters"]): Task => ({
   name,
   role,
-  own: false,
   real: true,
   open: (game, bridge) => {
     const measure = async (values: Values, seed: number): Promise<number> =>
@@ -101,7 +95,6 @@ const learner = (role: Task["role"], name: string, parameters: Space["parameters
 const gpt = (name: string, flopBudget: number): Task => ({
   name,
   role: "judged",
-  own: true,
   real: true,
   open(game) {
     const measure = (values: Values, seed: number): number => {
@@ -193,6 +186,7 @@ export const tasks: readonly Task[] = [
   learner("tuning", "forest_cancer", forest),
   surrogate,
   ...[2, 6, 8, 10, 14, 18, 20, 22].map((number) => bbob("judged", number)),
+  ...[4, 5, 11, 12, 16, 19, 23, 24].map((number) => bbob("held out", number)),
   learner("judged", "mlp_digits", mlp),
   learner("judged", "booster_diabetes", booster),
   gpt("gpt-pretrain-cpu small", 15e9),

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Played } from "../../bench/search/play.ts";
-import { reportOf, summarise, type Speeds } from "../../bench/search/report.ts";
+import { play, type Played } from "../../bench/search/play.ts";
+import { reportOf, summarise, type Made, type Speeds } from "../../bench/search/report.ts";
+import { tasks, type Task } from "../../bench/search/tasks.ts";
+import { proposeSearch } from "../../plugins/propose-search/index.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../docs/search/${path}`, import.meta.url), "utf8");
 
@@ -13,10 +15,20 @@ describe("the benchmark of the search", () => {
     const facts = read(raw)
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line) as Played | { speeds: Speeds });
+      .map((line) => JSON.parse(line) as Played | { speeds: Speeds } | Made);
     const speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
     const played = facts.filter((fact): fact is Played => "task" in fact);
-    expect(reportOf(summarise(played, speeds), speeds)).toBe(read(report));
+    const made = facts.findLast((fact): fact is Made => "minutes" in fact);
+    expect(reportOf(summarise(played, speeds), speeds, made)).toBe(read(report));
+  });
+
+  it("measures as often as the others, repeats included", async () => {
+    const task = tasks.find(({ name }) => name === "karpathy-surrogate") as Task;
+    for (const seed of [1, 2, 3]) {
+      const game = { task: task.name, method: "search", seed, trials: 40, slots: 1 };
+      const { curve, crashes } = await play(game, task, proposeSearch());
+      expect(curve.length + crashes).toBe(41);
+    }
   });
 
   it("counts a win by the winner's true value, a tie as half, and regret from the baseline to the best known", () => {
@@ -34,15 +46,10 @@ describe("the benchmark of the search", () => {
       crashes: 3,
       ms: 1,
     });
-    const { winRate30, tasks } = summarise([
-      game("search", 1, 2),
-      game("optuna", 1, 4),
-      game("search", 2, 5),
-      game("optuna", 2, 5),
-    ]);
-    expect(winRate30.value).toBe(0.75);
-    expect(tasks[0]?.methods.search?.regret.value).toBe(0.35);
-    expect(tasks[0]?.methods.search?.crashes).toBe(0.1);
-    expect(tasks[0]?.methods.optuna?.winRate?.value).toBe(0.75);
+    const summary = summarise([game("search", 1, 2), game("optuna", 1, 4), game("search", 2, 5), game("optuna", 2, 5)]);
+    expect(summary.winRate30.value).toBe(0.75);
+    expect(summary.duels).toMatchObject([{ method: "search", other: "optuna", trials: 30, games: 2 }]);
+    const { search, optuna } = summary.tasks[0]?.methods ?? {};
+    expect([search?.regret.value, search?.crashes, optuna?.winRate?.value]).toEqual([0.35, 0.1, 0.75]);
   });
 });
