@@ -66,7 +66,18 @@ export function valuesAt(space: Space, axes: readonly Axis[], places: readonly n
 export function snapPlace({ isCategory, levels }: Axis, place: number): number {
   if (isCategory) return place;
   if (levels.length === 0) return Math.min(1, Math.max(0, place));
-  return levels.reduce((best, level) => (Math.abs(level - place) < Math.abs(best - place) ? level : best));
+  return levels[nearestLevel(levels, place)] as number;
+}
+
+/** Which of the places in rising order is nearest; of two, the lower one. */
+export function nearestLevel(levels: readonly number[], place: number): number {
+  let [low, high] = [0, levels.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((levels[middle] as number) <= place) low = middle;
+    else high = middle;
+  }
+  return place - (levels[low] as number) <= (levels[high] as number) - place ? low : high;
 }
 
 function withItem(tuple: Value, [first = 0, ...rest]: readonly number[], value: Value): Value {

@@ -217,6 +217,10 @@ export const changed = (from: Values, to: Values): string[] =>
 /** Equal for equal points, whatever the order of their values. */
 export const valuesKey = (values: Values): string => canonical(values);
 
+/** Equal for equal candidates: values, and edits of the code. */
+export const candidateKey = ({ values = {}, edits = [] }: { values?: Values; edits?: readonly unknown[] }): string =>
+  valuesKey(values) + (edits.length > 0 ? canonical(edits) : "");
+
 /** How many points the space holds, inactive ones merged; Infinity with a float. An upper bound where there are conditions or constraints. */
 export const pointCount = (space: Space): number =>
   Object.values(space.parameters).reduce((product, parameter) => product * domainSize(parameter), 1);

@@ -1,5 +1,6 @@
 import {
   complete,
+  decode,
   encode,
   integer,
   normal,
@@ -67,7 +68,7 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
         ? parameter.values[integer(random, parameter.values.length)]
         : parameter.type === "bool"
           ? random() < 0.5
-          : snapTo(parameter as never, place);
+          : decode(parameter, [place]);
     start[name] = value;
     parameters[name] = { ...parameter, default: value };
   }
@@ -112,11 +113,4 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
       return raw(values) + noise * unit * normal(draw) * (draw() < 0.1 ? 3 : 1);
     },
   };
-}
-
-function snapTo(parameter: Parameter & { type: "float" | "int" }, at: number): number {
-  const { min, max, scale } = parameter;
-  const value = scale === "log" || scale === "pow2" ? min * (max / min) ** at : min + at * (max - min);
-  if (parameter.type === "float") return Number(value.toPrecision(6));
-  return scale === "pow2" ? 2 ** Math.round(Math.log2(value)) : Math.round(value);
 }

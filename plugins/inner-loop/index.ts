@@ -1,6 +1,15 @@
 import type { Level, Plugin, TaskChange, Trial, Turn, Value, Values, View } from "../../core/index.ts";
 import { canonical } from "../../core/index.ts";
-import { complete, defaults, enumerate, pointCount, sample, valuesKey, violation } from "../../kit/index.ts";
+import {
+  candidateKey,
+  complete,
+  defaults,
+  enumerate,
+  pointCount,
+  sample,
+  valuesKey,
+  violation,
+} from "../../kit/index.ts";
 import { proposeHybrid } from "../propose-hybrid/index.ts";
 import { proposeSearch } from "../propose-search/index.ts";
 import { selectImprovement } from "../select-improvement/index.ts";
@@ -63,7 +72,7 @@ export function innerLoop(given: InnerLoopOptions = {}): Level<TaskChange> {
     together: ({ objective, budget }) =>
       objective.noise === "none" ? 1 : Math.min(options.slots, 1 + Math.min(2, Math.floor(budget.trials / 10))),
     admit,
-    key: ({ values, edits }) => `${valuesKey(values ?? {})}${edits?.length ? canonical(edits) : ""}`,
+    key: candidateKey,
     fallback,
     reserve: (view) => 2 * confirmSeeds(view),
     finish(view) {

@@ -17,6 +17,7 @@ import { drawFrom, isExhausted, startAt, updated, usualPopulation, type Distribu
 /** Steps at the start, as a share of the range: from a baseline that is good, and after a restart. */
 const nearSigma = 0.2;
 const farSigma = 0.3;
+const name = "propose-cma";
 /** A known point, or one against the constraints, is drawn again so often. */
 const draws = 31;
 
@@ -35,7 +36,7 @@ interface State {
  */
 export function proposeCma(): Plugin {
   return {
-    name: "propose-cma",
+    name,
     contract: 1,
     apply(taps: Taps<TaskChange>) {
       const space = taps.space ?? { parameters: {} };
@@ -54,8 +55,8 @@ export function proposeCma(): Plugin {
           generation: [],
           restarts: 0,
         }),
-        (known, { id, candidate, outcome, repeatOf, confirms }: Trial<TaskChange>) => {
-          if (repeatOf !== undefined || confirms || !outcome) return known;
+        (known, { id, by, candidate, outcome, repeatOf, confirms }: Trial<TaskChange>) => {
+          if (repeatOf !== undefined || confirms || !outcome || (id !== 0 && by !== name)) return known;
           const places = placesOf(axes, candidate.values ?? {});
           if (id === 0) known.distribution = startAt(axes, places, nearSigma, population);
           else
@@ -75,7 +76,7 @@ export function proposeCma(): Plugin {
         };
         const isNew = isNewIn(view);
         const values = drawn(draw, (one) => isNew(one) && violation(space, one) === undefined, draws);
-        return { ...draft, candidate: { values }, by: "propose-cma", hypothesis: describeMove(from, values) };
+        return { ...draft, candidate: { values }, by: name, hypothesis: describeMove(from, values) };
       });
     },
   };

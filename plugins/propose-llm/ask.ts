@@ -1,6 +1,6 @@
 import type { Draft, Edit, Space, TaskChange, Taps, Turn } from "../../core/index.ts";
 import { canonical } from "../../core/index.ts";
-import { complete, valuesKey, violation } from "../../kit/index.ts";
+import { candidateKey, complete, violation } from "../../kit/index.ts";
 import type { Program } from "./program.ts";
 import { formOf, promptOf, system } from "./prompt.ts";
 import { mended } from "./values.ts";
@@ -73,10 +73,8 @@ async function problemOf(
   const frozen = Object.keys(values).find((name) => view.policy.frozen.includes(name) && isMoved(name));
   if (frozen !== undefined) return `${frozen} is frozen`;
   const all = [...(parent.candidate.edits ?? []), ...edits];
-  const keyOf = (candidate: TaskChange): string =>
-    `${valuesKey(candidate.values ?? {})}${canonical(candidate.edits ?? [])}`;
-  const key = keyOf({ values: whole, edits: all });
-  const known = [...view.trials, ...view.pending].find((trial) => keyOf(trial.candidate) === key);
+  const key = candidateKey({ values: whole, edits: all });
+  const known = [...view.trials, ...view.pending].find((trial) => candidateKey(trial.candidate) === key);
   if (known) return `this is trial ${known.id} again`;
   if (edits.length === 0) return undefined;
   // recorded: a replay has no files

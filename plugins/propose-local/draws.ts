@@ -21,6 +21,9 @@ export function drawn(draw: (look: number) => Values, isAllowed: (values: Values
   }
 }
 
+/** By the policy's strategy, how long steps are. */
+export const lengths: Readonly<Record<string, number>> = { explore: 2, balanced: 1, exploit: 0.5 };
+
 /** Of these values, those of frozen parameters. */
 export const frozenOf = (values: Values, frozen: readonly string[]): Values =>
   Object.fromEntries(Object.entries(values).filter(([name]) => frozen.includes(name)));

@@ -1,8 +1,8 @@
 import type { Plugin, TaskChange, Taps, Turn } from "../../core/index.ts";
 import { describeMove, localMove } from "../../kit/index.ts";
-import { drawn, untried } from "./draws.ts";
+import { drawn, lengths, untried } from "./draws.ts";
 
-export { drawn, frozenOf, untried } from "./draws.ts";
+export { drawn, frozenOf, lengths, untried } from "./draws.ts";
 
 export interface ProposeLocalOptions {
   /** Standard deviation of a move, as a share of a parameter's range. */
@@ -17,8 +17,6 @@ const schema = {
   properties: { step: { type: "number", exclusiveMinimum: 0, maximum: 1, default: usualStep } },
 };
 
-/** By the policy's strategy, how long steps are. */
-const lengths: Readonly<Record<string, number>> = { explore: 2, balanced: 1, exploit: 0.5 };
 /** A move that repeats a known point is drawn again so often. */
 const draws = 20;
 

@@ -1,12 +1,10 @@
 import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../core/index.ts";
-import { axesOf, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
-import { drawn } from "../propose-local/index.ts";
+import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
+import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { codeOf, keyOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
+import { codeOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
 import { sparseMove } from "./moves.ts";
 
-/** By the policy's strategy, how long steps are. */
-const lengths: Readonly<Record<string, number>> = { explore: 2, balanced: 1, exploit: 0.5 };
 /** Points measured before the model is asked. */
 const first = 6;
 /** A parameter in focus is drawn so much more often than another. */
@@ -61,11 +59,11 @@ export function searchMoves(
     if (free.length === 0) return told(from);
     const running = pending.filter(({ repeatOf }) => repeatOf === undefined).map(({ candidate }) => candidate);
     const taken = new Set([
-      ...running.map(keyOf),
-      ...refused.map(({ candidate }) => keyOf({ values: candidate?.values, edits })),
+      ...running.map(candidateKey),
+      ...refused.map(({ candidate }) => candidateKey({ values: candidate?.values, edits })),
     ]);
     const isNew = (values: Values): boolean => {
-      const key = keyOf({ values, edits });
+      const key = candidateKey({ values, edits });
       return !known.keys.has(key) && !taken.has(key) && violation(space, values) === undefined;
     };
     const around: Around = {

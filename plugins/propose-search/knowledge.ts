@@ -1,5 +1,14 @@
 import type { Objective, Outcome, TaskChange, Trial, View } from "../../core/index.ts";
-import { canonical, mean, placesOf, quantile, valuesKey, variance, type Axis, type Values } from "../../kit/index.ts";
+import {
+  candidateKey,
+  canonical,
+  mean,
+  placesOf,
+  quantile,
+  variance,
+  type Axis,
+  type Values,
+} from "../../kit/index.ts";
 import { columnsOf, squaresFrom } from "./columns.ts";
 import { ascend, priorOf, squaresOf, startOf, type Ascent, type Data } from "./surrogate.ts";
 
@@ -60,9 +69,6 @@ export const withCode = (axes: readonly Axis[]): Axis[] => [
   { name: "", path: [], domain: { type: "choice", values: [] }, isCategory: true, levels: [] },
 ];
 
-export const keyOf = ({ values = {}, edits = [] }: TaskChange): string =>
-  valuesKey(values) + (edits.length > 0 ? canonical(edits) : "");
-
 export const placesWith = (axes: readonly Axis[], values: Values, code: number): number[] => [
   ...placesOf(axes, values),
   code,
@@ -84,7 +90,7 @@ export function learn(
   const id = repeatOf ?? trial.id;
   const before = known.tried.get(id);
   known.codes.set(canonical(candidate.edits ?? []), codeOf(known, candidate));
-  known.keys.add(keyOf(candidate));
+  known.keys.add(candidateKey(candidate));
   const places = before?.places ?? placesWith(axes, candidate.values ?? {}, codeOf(known, candidate));
   const crash = crashOf(outcome, view.objective);
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {

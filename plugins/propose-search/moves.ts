@@ -1,4 +1,4 @@
-import { integer, normal, type Axis } from "../../kit/index.ts";
+import { integer, nearestLevel, normal, snapPlace, type Axis } from "../../kit/index.ts";
 
 export interface Reach {
   /** Standard deviation of a step, as a share of the range. */
@@ -26,16 +26,6 @@ export function moveOn({ isCategory, levels }: Axis, from: number, random: () =>
   if (target !== at) return levels[target] as number;
   const next = length > 0 ? at + 1 : at - 1;
   return levels[next < 0 ? 1 : next >= levels.length ? levels.length - 2 : next] as number;
-}
-
-function nearestLevel(levels: readonly number[], place: number): number {
-  let [low, high] = [0, levels.length - 1];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if ((levels[middle] as number) <= place) low = middle;
-    else high = middle;
-  }
-  return place - (levels[low] as number) <= (levels[high] as number) - place ? low : high;
 }
 
 function draw(random: () => number, { free, chances }: Reach, taken: readonly number[]): number {
@@ -102,13 +92,9 @@ export function denseMove(
     const axis = axes[index] as Axis;
     if (axis.isCategory) {
       if (random() < 1 / free.length) to[index] = moveOn(axis, from[index] as number, random, step);
-    } else to[index] = snapped(axis, (from[index] as number) + normal(random) * length);
+    } else to[index] = snapPlace(axis, (from[index] as number) + normal(random) * length);
   }
   return to;
-}
-
-function snapped({ levels }: Axis, place: number): number {
-  return levels.length === 0 ? Math.min(1, Math.max(0, place)) : (levels[nearestLevel(levels, place)] as number);
 }
 
 /** The difference of two good points added: long where the good points are spread (differential evolution, Storn and Price 1997). */
@@ -128,7 +114,7 @@ export function differenceMove(
     const axis = axes[index] as Axis;
     if (axis.isCategory) {
       if (random() < 0.5) to[index] = one;
-    } else to[index] = snapped(axis, (from[index] as number) + factor * (one - other));
+    } else to[index] = snapPlace(axis, (from[index] as number) + factor * (one - other));
   }
   return to;
 }

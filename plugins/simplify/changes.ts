@@ -1,6 +1,6 @@
 import type { Edit, Space, TaskChange, Trial, Value, View } from "../../core/index.ts";
 import { canonical } from "../../core/index.ts";
-import { complete, valuesKey } from "../../kit/index.ts";
+import { candidateKey, complete } from "../../kit/index.ts";
 
 /** One thing in which a winner differs from its baseline: a parameter's value (undefined: it has no meaning there), or an edit. */
 export type Change = { parameter: string; from?: Value; to?: Value } | { edit: Edit };
@@ -17,9 +17,11 @@ export const textOfChange = (change: Change): string =>
     ? `${change.edit.file}: ${shortened(change.edit.find)} → ${shortened(change.edit.replace)}`
     : `${change.parameter} ${textOf(change.from)} → ${textOf(change.to)}`;
 
-/** Equal keys are the same point. */
-export const keyOf = ({ values, edits }: TaskChange): string =>
-  `${valuesKey(values ?? {})}${edits?.length ? canonical(edits) : ""}`;
+/** Names the change that a trial lacks; in the journal as its hypothesis. */
+export const withoutText = (change: Change): string => `without ${textOfChange(change)}`;
+
+/** In the journal as the reason why a change stays whose absence alone costs nothing. */
+export const neededNow = "with what was taken back before, its absence costs";
 
 const isIn = (edits: readonly Edit[] | undefined, edit: Edit): boolean =>
   (edits ?? []).some((one) => canonical(one) === canonical(edit));
@@ -45,12 +47,13 @@ export const has = (candidate: TaskChange, change: Change): boolean =>
 /** The candidate without the change; parameters that mean nothing then go along. */
 export function takeBack(space: Space | undefined, candidate: TaskChange, change: Change): TaskChange {
   const { values = {}, edits = [] } = candidate;
-  const left = edits.filter((edit) => !("edit" in change) || canonical(edit) !== canonical(change.edit));
-  const { [("parameter" in change && change.parameter) || ""]: _, ...others } = values;
-  const before = "parameter" in change && change.from !== undefined ? { [change.parameter]: change.from } : {};
-  const changed = "parameter" in change ? { ...others, ...before } : values;
-  const whole = space ? complete(space, changed, {}) : changed;
-  return { values: whole, ...(left.length > 0 ? { edits: left } : {}) };
+  if ("edit" in change) {
+    const left = edits.filter((edit) => canonical(edit) !== canonical(change.edit));
+    return { values, ...(left.length > 0 ? { edits: left } : {}) };
+  }
+  const { [change.parameter]: _, ...others } = values;
+  const before = change.from === undefined ? others : { ...others, [change.parameter]: change.from };
+  return { values: space ? complete(space, before, {}) : before, ...(edits.length > 0 ? { edits } : {}) };
 }
 
 /**
@@ -69,8 +72,8 @@ export function changesOfWinner(view: View<TaskChange>, space = view.space): Cha
     for (const change of made)
       worth.set(nameOf(change), (worth.get(nameOf(change)) ?? 0) + (trial.verdict?.gain ?? 0) / made.length);
   }
-  const worthOf = (change: Change): number => worth.get(nameOf(change)) ?? 0;
+  const recordOf = (change: Change): number => worth.get(nameOf(change)) ?? 0;
   return changesBetween(baseline, winner.candidate)
-    .filter((change) => keyOf(takeBack(space, winner.candidate, change)) !== keyOf(winner.candidate)) // those come with others
-    .sort((a, b) => worthOf(a) - worthOf(b));
+    .filter((change) => candidateKey(takeBack(space, winner.candidate, change)) !== candidateKey(winner.candidate)) // those come with others
+    .sort((a, b) => recordOf(a) - recordOf(b));
 }

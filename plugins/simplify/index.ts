@@ -1,8 +1,8 @@
 import type { Judging, Level, Plugin, Run, TaskChange, Trial, Turn, Verdict } from "../../core/index.ts";
-import { mean, violation } from "../../kit/index.ts";
+import { candidateKey, mean, violation } from "../../kit/index.ts";
 import { breachOf, failedCheck } from "../select-improvement/index.ts";
 import { editProblem, freezeTask, type FrozenTask } from "../task/index.ts";
-import { has, keyOf, takeBack, textOfChange, type Change } from "./changes.ts";
+import { has, neededNow, takeBack, withoutText, type Change } from "./changes.ts";
 import { worthOf } from "./worth.ts";
 
 export { changesOfWinner, type Change } from "./changes.ts";
@@ -96,7 +96,7 @@ export function simplifyLoop(options: SimplifyOptions): Level<TaskChange> {
     defaults: { proposer, selector },
     start: () => winner,
     admit: (candidate) => ({ candidate }),
-    key: keyOf,
+    key: candidateKey,
     fallback: () => undefined,
     async open(opened) {
       run = opened;
@@ -104,9 +104,6 @@ export function simplifyLoop(options: SimplifyOptions): Level<TaskChange> {
     },
   };
 }
-
-/** Names the change that a trial lacks; in the journal as its hypothesis. */
-export const withoutText = (change: Change): string => `without ${textOfChange(change)}`;
 
 async function decide(trial: Trial<TaskChange>, judging: Judging<TaskChange>, seeds: number): Promise<Verdict> {
   const { objective, incumbent } = judging;
@@ -128,8 +125,7 @@ async function decide(trial: Trial<TaskChange>, judging: Judging<TaskChange>, se
   const [own, whole] = [trial.parent, 0].map((against) => worthOf(trials, { of: root, against }, objective));
   const gain = own && -own.mean;
   if ((own?.low ?? 0) > 0) return { decision: "discard", gain, reason: "its absence costs" };
-  if ((whole?.low ?? 0) > 0)
-    return { decision: "discard", gain, reason: "with what was taken back before, its absence costs" };
+  if ((whole?.low ?? 0) > 0) return { decision: "discard", gain, reason: neededNow };
   const times = trials.filter((one) => (one.repeatOf ?? one.id) === root).length;
   if (times < seeds) return { decision: "repeat", gain, reason: `measured ${times} of ${seeds} times` };
   const failed = objective.check && (await failedCheck(objective.check, trial.id, judging));

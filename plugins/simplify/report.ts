@@ -4,7 +4,7 @@ import { isObject, writeAtomically } from "../../core/index.ts";
 import { short } from "../progress/index.ts";
 import { resultsTable } from "../report/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
-import { has, textOfChange, type Change } from "./changes.ts";
+import { has, neededNow, textOfChange, withoutText, type Change } from "./changes.ts";
 import type { SimplifyOptions } from "./index.ts";
 import { worthOf } from "./worth.ts";
 
@@ -25,7 +25,7 @@ export function simplifiedLines(view: View<TaskChange>, changes: readonly Change
   const left = changes.filter((change) => has(incumbent.trial.candidate, change));
   const told = changes.map((change) => {
     const text = textOfChange(change);
-    const trial = trials.find(({ hypothesis }) => hypothesis === `without ${text}`);
+    const trial = trials.find(({ hypothesis }) => hypothesis === withoutText(change));
     const worth = trial && worthOf(trials, { of: trial.id, against: trial.parent }, objective);
     return { worth: worth?.mean ?? Infinity, line: `${text}: ${fateOf(change, trial, worth, trials, left)}` };
   });
@@ -62,7 +62,7 @@ function fateOf(
   if (last.outcome?.status !== "measured") return `needed: without it, ${last.verdict?.reason ?? "it does not run"}`;
   const told = worth ? `worth ${short(worth.mean)}${plusMinus(worth.se)}` : "not compared";
   if (last.verdict?.decision === "repeat") return `${told} so far, not tried to the end, left in`;
-  return last.verdict?.reason.startsWith("with what") ? `${told}, needed since others are gone` : told;
+  return last.verdict?.reason === neededNow ? `${told}, needed since others are gone` : told;
 }
 
 /** Keeps `results.tsv` and `best-small.patch` of a simplification current, and prints its table at the end. */
