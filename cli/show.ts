@@ -60,7 +60,9 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
     ...(id === 0 ? [] : [`change: ${describeChange(before, candidate) || "none"}`]),
-    ...(hypothesis && hypothesis !== describeChange(before, candidate) ? [`why: ${hypothesis}`] : []),
+    ...(hypothesis && hypothesis !== describeChange(before, candidate)
+      ? [`why${beforeChange(trial)}: ${hypothesis}`]
+      : []),
     `values: ${JSON.stringify(candidate.values ?? {})}`,
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
     ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),
@@ -83,6 +85,13 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
         ]
       : []),
   ];
+}
+
+/** A belief is of the point that was proposed: where others changed that one before it ran, says who did. */
+function beforeChange({ touches }: Trial): string {
+  const last = touches.slice(touches.findLastIndex(({ did }) => did === "proposed") + 1); // earlier ones are of refused drafts
+  const names = new Set(last.filter(({ did }) => did === "changed").map(({ tap }) => tap));
+  return names.size > 0 ? `, before ${[...names].join(", ")} changed it` : "";
 }
 
 /** What a mechanism did, and what would have been without it. */
