@@ -104,16 +104,44 @@ the trial's seed goes to SEED
       "names no program",
     ],
     ["an unknown parameter", [...line, "--params", "RATES", "--yes"], "RATES is no constant"],
+    ["a quote that is not closed", line.with(2, "node train.js --name='a b"), "a quote that is not closed"],
+    [
+      "a variable in front of the program",
+      [...line.with(2, "RATE_SCALE=2 node train.js"), "--yes"],
+      "RATE_SCALE=2 bilevel run --command",
+    ],
+    ["no trials", [...line, "--trials", "0", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["half a trial", [...line, "--trials", "2.5", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["trials below zero", [...line, "--trials", "-3", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["a word for a number", [...line, "--trials", "many", "--yes"], "E_USAGE  bilevel run --trials"],
     ["trials without a command", ["run", "--trials", "3"], "command"],
   ])("with %s is told so, with exit code 2", (_, args, message) => {
-    const { status, stderr } = bilevel(folderWith(), ...args);
+    const folder = folderWith();
+    const { status, stdout, stderr } = bilevel(folder, ...args);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+    if (args.includes("--yes")) expect(stdout).toBe("");
+    expect(existsSync(join(folder, ".bilevel"))).toBe(false);
   });
 
   it("of a program without numbers is told so", () => {
     const { status, stderr } = bilevel(folderWith('console.log("loss: 1");\n'), ...line, "--yes");
     expect(status).toBe(2);
     expect(stderr).toContain("no parameter was found in train.js");
+    expect(stderr).toContain('values: { via: "args" }: docs/config.md'); // they may be arguments
+  });
+
+  it("gives the program its words as a shell would, and bilevel's own environment", () => {
+    const folder = folderWith(`${program}
+if (process.argv.slice(2).join("|") !== "--name=a b|c d|e" || process.env.DEVICE !== "3")
+  throw new Error(JSON.stringify([process.argv, process.env.DEVICE]));
+`);
+    const words = `node train.js --name="a b" 'c d' e`;
+    const args = [...line.with(2, words), "--trials", "1", "--yes", "-C", folder];
+    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, DEVICE: "3" },
+    });
+    expect([status, stderr]).toEqual([0, ""]);
   });
 });
