@@ -65,7 +65,7 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
       path: "bilevel run --command",
       received: command,
       allowed: "a .py, .ts or .js file of this folder among its words",
-      hint: "other ways to hand values over (environment, arguments, JSON) need a config: see the README",
+      hint: "other ways to hand values over (environment, arguments, JSON) need a config: docs/config.md",
     });
   const [text, language] = [readFileSync(join(folder, file), "utf8"), languageOf(file)];
   const constants = findConstants(text, language);

@@ -42,6 +42,11 @@ the trial's seed goes to SEED
     expect(stdout).toContain("end: the budget of 6 trials is used up");
     expect(existsSync(join(folder, "bilevel.config.ts"))).toBe(false);
     expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
+    expect(bilevel(folder, "status").stdout).toContain("run run-1");
+    expect(bilevel(folder, "show", "1").stdout).toMatch(/^trial 1: /);
+    expect(bilevel(folder, "plugins").stdout).toMatch(
+      /^# run-1\ninner\n {2}propose +SOURCE +propose-search +\d+ calls/,
+    );
     expect(bilevel(folder, "resume").status).toBe(0);
   });
 
