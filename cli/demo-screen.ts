@@ -1,5 +1,6 @@
 import type { ArmChange, Plugin, Run, Trial, View } from "../core/index.ts";
 import { changeId } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { evidenceText, short } from "../plugins/progress/index.ts";
 import { refusedIn, roles, type Hidden, type Said } from "./demo-run.ts";
 
@@ -16,11 +17,11 @@ export function demoScreen(hidden: readonly Hidden[], print: (line: string) => v
       const say = (text: string): void => {
         const { budget, incumbent } = run.view("inner");
         const best = incumbent ? `best ${short(incumbent.value)}` : "";
-        print(`${String(budget.used).padStart(4)} trials  ${best.padEnd(11)}  ${text}`);
+        print(`${count(budget.used, "trial").padStart(11)}  ${best.padEnd(11)}  ${text}`);
       };
       run.on((fact) => {
         const refused = refusedIn(fact, hidden);
-        if (refused) return say(`${refused.letter}: no effect in ${refused.proposals} proposals: not let in`);
+        if (refused) return say(`${refused.letter}: no effect in ${count(refused.proposals, "proposal")}: not let in`);
         if (fact.level !== "research") return;
         const [planned] = fact.type === "turn" ? (fact.trials as Trial<ArmChange>[]) : [];
         const trial = planned ?? (fact.type === "verdict" ? trialOf(run.view("research"), fact.trial) : undefined);

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { join } from "node:path";
 import type { Config, Objective, Parameter, ResolvedConfig, Space } from "../core/index.ts";
 import { BilevelError, resolveConfig } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
 import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
 import bilevel from "../presets/bilevel.ts";
@@ -148,7 +149,7 @@ export function foundLines({ command, file, seed, objective, space, left, trials
     ...entries.map(([name, one]) => `  ${name.padEnd(width)}  ${String(one.default).padEnd(8)}  ${rangeText(one)}`),
     ...(left.length > 0 ? [`left alone: ${left.join(", ")} (--params names what is to be searched)`] : []),
     ...(seed === undefined ? [] : [`the trial's seed goes to ${seed}`]),
-    `${trials} trials of: ${command.join(" ")}; ${objective.direction} ${objective.metric}`,
+    `${count(trials, "trial")} of: ${command.join(" ")}; ${objective.direction} ${objective.metric}`,
   ];
 }
 

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ArmChange, Fact, HookName, ResolvedConfig, Stack } from "../core/index.ts";
 import { BilevelError, buildStack, Stage } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { changeText } from "../plugins/progress/index.ts";
 import { loadConfig } from "./config-file.ts";
 import type { CommonArguments } from "./run.ts";
@@ -134,7 +135,7 @@ function costOf(key: string, facts: readonly Fact[]): { calls: number; ms: numbe
 function linesOf(arms: readonly ArmTaps[]): string[] {
   const width = Math.max(...arms.flatMap(({ taps }) => taps.map(({ plugin }) => plugin.length)));
   const lineOf = ({ hook, stage = "", plugin, calls, ms }: Tap): string =>
-    `${hook.padEnd(8)}  ${stage.padEnd(6)}  ${plugin.padEnd(width)}  ${calls > 0 ? `${calls} ${calls === 1 ? "call" : "calls"}, ${ms} ms` : ""}`.trimEnd();
+    `${hook.padEnd(8)}  ${stage.padEnd(6)}  ${plugin.padEnd(width)}  ${calls > 0 ? `${count(calls, "call")}, ${ms} ms` : ""}`.trimEnd();
   return arms.flatMap(({ level, changes, isInForce, taps }) => {
     if (isInForce)
       return [

@@ -1,5 +1,6 @@
 import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 import { duration } from "../progress/index.ts";
 
 /** What trials of one kind came to. */
@@ -66,12 +67,12 @@ function verdictsOf(view: View<ArmChange>): Receipt["levels"][string] {
   const last = new Map<string, string | undefined>();
   for (const { candidate, verdict } of view.trials)
     if (!isEmpty(candidate)) last.set(changeId(candidate), verdict?.decision);
-  const count = (...decisions: string[]) => [...last.values()].filter((one) => decisions.includes(one ?? "")).length;
+  const times = (...decisions: string[]) => [...last.values()].filter((one) => decisions.includes(one ?? "")).length;
   return {
     tested: last.size,
-    kept: count("keep"),
-    dropped: count("revert", "discard"),
-    tooEarly: last.size - count("keep", "revert", "discard"),
+    kept: times("keep"),
+    dropped: times("revert", "discard"),
+    tooEarly: last.size - times("keep", "revert", "discard"),
   };
 }
 
@@ -87,10 +88,10 @@ const names: Readonly<Record<Kind, string>> = {
 export function receiptLines({ all, by, proposers, levels }: Receipt): string[] {
   const parts = (Object.entries(by) as [Kind, Share][])
     .filter(([, { trials }]) => trials > 0)
-    .map(([kind, { trials }]) => `${trials} ${names[kind]}`);
+    .map(([kind, { trials }]) => (kind === "controls" ? count(trials, "control") : `${trials} ${names[kind]}`));
   const crashed = all.crashed > 0 ? `; ${all.crashed} crashed` : "";
   return [
-    `${all.trials} ${all.trials === 1 ? "trial" : "trials"} in ${duration(all.seconds)}: ${parts.join(", ")}${crashed}`,
+    `${count(all.trials, "trial")} in ${duration(all.seconds)}: ${parts.join(", ")}${crashed}`,
     ...Object.entries(proposers).map(
       ([name, { trials, seconds, kept }]) => `proposed by ${name}: ${trials} in ${duration(seconds)}, ${kept} kept`,
     ),

@@ -143,10 +143,12 @@ if (process.argv.slice(2).join("|") !== "--name=a b|c d|e" || process.env.DEVICE
 `);
     const words = `node train.js --name="a b" 'c d' e`;
     const args = [...line.with(2, words), "--trials", "1", "--yes", "-C", folder];
-    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args], {
       encoding: "utf8",
       env: { ...process.env, DEVICE: "3" },
     });
     expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("1 trial of: node train.js");
+    expect(stdout).not.toMatch(/(?<![\d.])1 (trials|controls|calls|pairs|changes|times)\b/);
   });
 });

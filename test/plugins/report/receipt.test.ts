@@ -62,10 +62,16 @@ describe("the receipt of a run", () => {
         expect(by.controls.trials).toBe(pairs.length);
         for (const { tested, kept, dropped, tooEarly } of Object.values(outer))
           expect(kept + dropped + tooEarly).toBe(tested);
-        const told = receiptLines(receiptOf(views))[0]?.match(/\d+(?= (baseline|search|controls|to))/g) ?? [];
+        const told = receiptLines(receiptOf(views))[0]?.match(/\d+(?= (baseline|search|controls?|to))/g) ?? [];
         expect(told.reduce((total, one) => total + Number(one), 0)).toBe(all.trials);
       }),
       { numRuns: 200 },
     );
   }, 300_000);
+
+  it("says of one thing that it is one", () => {
+    const [one, none] = [1, 0].map((trials) => ({ trials, seconds: trials, kept: 0, crashed: 0 })) as [Share, Share];
+    const by = { baseline: none, search: none, controls: one, repeats: none, confirmation: none };
+    expect(receiptLines({ all: one, by, proposers: {}, levels: {} })).toEqual(["1 trial in 1 s: 1 control"]);
+  });
 });
