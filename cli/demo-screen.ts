@@ -70,7 +70,7 @@ export function revealLines(all: readonly Revealed[], run: string): string[] {
     "who was who",
     ...all.map(
       (one) =>
-        `  ${one.letter}  ${one.said.padEnd(9)}  ${one.right ? "right" : "WRONG"}  ${one.role.padEnd(7)}  ${roles[one.role].text}`,
+        `  ${one.letter}  ${one.said.padEnd(9)}  ${one.right ? "right" : "WRONG"}  ${roles[one.role].name.padEnd(9)}  ${roles[one.role].text}`,
     ),
     `${right} of 4 right; expect all four in ${expected} of 100 runs (docs/how-mechanisms-are-judged.md)`,
     `look at it: bilevel status ${run}, bilevel show 12, bilevel replay ${run}`,

@@ -140,7 +140,7 @@ function show({ cwd, run, json, name }: Arguments & { name: string }): void {
       .map(([kind, times]) => `${kind} ${times}`)
       .join(", ");
     console.log(
-      `touches: ${touches || "none"}; ${count(work.calls, "call")}, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
+      `it did: ${touches || "nothing"}; ${count(work.calls, "call")}, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
     );
     const { effect } = work.evidence ?? {};
     if (effect)

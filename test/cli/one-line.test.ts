@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { emptyFolder } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
 const bilevel = (folder: string, ...args: string[]) =>
@@ -40,6 +41,7 @@ the trial's seed goes to SEED
 6 trials of: node train.js; minimize loss
 `);
     expect(stdout).toContain("end: the budget of 6 trials is used up");
+    expect(codeWordsIn(stdout)).toEqual([]);
     expect(existsSync(join(folder, "bilevel.config.ts"))).toBe(false);
     expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
     expect(bilevel(folder, "status").stdout).toContain("run run-1");
@@ -125,6 +127,7 @@ the trial's seed goes to SEED
     const { status, stdout, stderr } = bilevel(folder, ...args);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+    expect(codeWordsIn(stderr)).toEqual([]);
     if (args.includes("--yes")) expect(stdout).toBe("");
     expect(existsSync(join(folder, ".bilevel"))).toBe(false);
   });

@@ -9,14 +9,9 @@ import { outerLoop } from "../../plugins/outer-loop/index.ts";
 import { progress } from "../../plugins/progress/index.ts";
 import { bestOfTwo, inert, level, worstOfTwo } from "../support/bowl.ts";
 import { emptyFolder, run } from "../support/run.ts";
+import { codeWords, codeWordsIn } from "../support/screen-words.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
-
-/** Words that say something to whoever reads the code only; ARCHITECTURE.md has what the screen says instead. */
-const codeWords =
-  /\b(incumbents?|verdicts?|probation|undecided|revert(ed)?|discard(ed)?|drafts?|arms?|segments?|turns?|inert|spoken|touch(es|ed)?|outcomes?|candidates?|individuals?|fitness|agents?)\b/i;
-
-const codeWordsIn = (text: string): string[] => text.split("\n").filter((line) => codeWords.test(line));
 
 function bilevel(folder: string, ...args: string[]): string {
   const { stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args, "-C", folder], {
@@ -49,6 +44,7 @@ const eventful = (stream: NodeJS.WriteStream, mode?: "plain") =>
     { observers: [progress({ stream, mode })] },
   );
 
+/** Other verbs' tests look at their own screens: demo, simplify, plugins, mechanism, the run without a config. */
 describe("the screen says nothing in words that belong to the code", () => {
   it("in a run with its tests, its end, and whatever is asked of it later", () => {
     const folder = emptyFolder();
@@ -124,6 +120,14 @@ export default defineConfig({
     const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
     const prose = readme.replaceAll(/^```.*?^```/gms, "").replaceAll(/`[^`]*`/g, "");
     expect(codeWordsIn(prose)).toEqual([]);
+  });
+
+  it("which are those that ARCHITECTURE.md names", () => {
+    const text = readFileSync(new URL("../../ARCHITECTURE.md", import.meta.url), "utf8");
+    const [, named = ""] = /^([\w, ]+) stay in code:/m.exec(text) ?? [];
+    const words = named.split(", ");
+    expect(words.length).toBeGreaterThan(5);
+    expect(words.filter((word) => !codeWords.test(word))).toEqual([]);
   });
 });
 
