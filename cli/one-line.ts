@@ -5,6 +5,7 @@ import type { Config, Objective, Parameter, ResolvedConfig, Space } from "../cor
 import { BilevelError, resolveConfig } from "../core/index.ts";
 import { count } from "../kit/text.ts";
 import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
+import { say } from "../plugins/progress/index.ts";
 import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
 import bilevel from "../presets/bilevel.ts";
 import { schemaPath } from "./own-folder.ts";
@@ -219,7 +220,7 @@ function literal(value: unknown): string {
 
 /** @throws E_USAGE where nobody can be asked */
 export async function isWanted(lines: readonly string[]): Promise<boolean> {
-  for (const line of lines) console.log(line);
+  for (const line of lines) say(line);
   if (!process.stdin.isTTY)
     throw new BilevelError("E_USAGE", "nobody can be asked here whether that is right", {
       path: "bilevel run --command",

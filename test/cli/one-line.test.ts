@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { emptyFolder } from "../support/run.ts";
 import { codeWordsIn } from "../support/screen-words.ts";
+import { hasTerminal, inTerminal } from "../support/terminal.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
 const bilevel = (folder: string, ...args: string[]) =>
@@ -130,6 +131,27 @@ the trial's seed goes to SEED
     expect(codeWordsIn(stderr)).toEqual([]);
     if (args.includes("--yes")) expect(stdout).toBe("");
     expect(existsSync(join(folder, ".bilevel"))).toBe(false);
+  });
+
+  it.runIf(hasTerminal).each([
+    ["n", "n\r", false],
+    ["Enter", "\r", true],
+  ])("asks once where there is somebody, and takes %s for an answer", async (_, answer, isRun) => {
+    const folder = folderWith();
+    const words = `run --command "node train.js" --metric loss --minimize --trials 1 --quiet`;
+    const { status, lines } = await inTerminal(folder, [words], { answer });
+    expect(status).toBe(0);
+    expect(lines.filter((one) => one.includes("start? [Y/n]")).length).toBe(1);
+    expect(existsSync(join(folder, ".bilevel", "run-1", "journal.jsonl"))).toBe(isRun);
+    expect(lines.some((one) => one.startsWith("end: "))).toBe(isRun);
+  });
+
+  it("is what the README shows first, with its options", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    expect(readme.indexOf("bilevel run --command")).toBeLessThan(readme.indexOf("defineConfig("));
+    const row = readme.split("\n").find((one) => one.startsWith("| `bilevel run --command`")) ?? "";
+    for (const option of ["metric", "minimize", "maximize", "params", "trials", "yes", "save"])
+      expect(row).toContain(`\`--${option}\``);
   });
 
   it("of a program without numbers is told so", () => {
