@@ -227,7 +227,7 @@ export async function isWanted(lines: readonly string[]): Promise<boolean> {
       hint: "add --yes to start without being asked",
     });
   const asking = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await asking.question("start? [Y/n] ");
+  const answer = await asking.question("start? [Y/n] ").catch(() => "no"); // ^C and ^D are answers, too
   asking.close();
   return !/^\s*n/i.test(answer);
 }

@@ -136,6 +136,7 @@ the trial's seed goes to SEED
   it.runIf(hasTerminal).each([
     ["n", "n\r", false],
     ["Enter", "\r", true],
+    ["^C", "\x03", false],
   ])("asks once where there is somebody, and takes %s for an answer", async (_, answer, isRun) => {
     const folder = folderWith();
     const words = `run --command "node train.js" --metric loss --minimize --trials 1 --quiet`;
@@ -144,6 +145,7 @@ the trial's seed goes to SEED
     expect(lines.filter((one) => one.includes("start? [Y/n]")).length).toBe(1);
     expect(existsSync(join(folder, ".bilevel", "run-1", "journal.jsonl"))).toBe(isRun);
     expect(lines.some((one) => one.startsWith("end: "))).toBe(isRun);
+    expect(lines.join()).not.toContain("unexpected");
   });
 
   it("is what the README shows first, with its options", () => {
