@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import type { ArmChange, Fact, HookName, ResolvedConfig, Stack } from "../core/index.ts";
 import { BilevelError, buildStack, Stage } from "../core/index.ts";
 import { count } from "../kit/text.ts";
-import { changeText } from "../plugins/progress/index.ts";
+import { changeNamed } from "../plugins/progress/index.ts";
 import { loadConfig } from "./config-file.ts";
 import type { CommonArguments } from "./run.ts";
 import { readRun, runWithConfig } from "./runs.ts";
@@ -93,7 +93,7 @@ function armsOf({ config }: ResolvedConfig, folder: string, facts: readonly Fact
     const { inForce, struck } = ledger;
     const armWith = (ids: readonly string[], isInForce: boolean): ArmTaps => ({
       level: name,
-      changes: ids.map((id) => textOf(id, changes)),
+      changes: ids.map((id) => changeNamed(id, changes)),
       isInForce,
       taps: tapsOf(arms.arm(ids, changes, struck).hooks, name, facts),
     });
@@ -101,11 +101,6 @@ function armsOf({ config }: ResolvedConfig, folder: string, facts: readonly Fact
     return [armWith(inForce, true), ...others.map((id) => armWith([...inForce, id], false))];
   });
 }
-
-const textOf = (id: string, changes: ReadonlyMap<string, ArmChange>): string => {
-  const change = changes.get(id);
-  return change === undefined || change.install ? id : changeText(change);
-};
 
 type Hooks = ReturnType<Stack["contexts"][number]["arms"]["arm"]>["hooks"];
 

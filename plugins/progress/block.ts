@@ -66,7 +66,7 @@ const targetOf = (view: View, name: string): View | undefined =>
 /** Which side of a test a trial was: `with tabu`; of a removal, `without tabu` is the side that is tested. */
 function sideText(side: "with" | "without", tests: string): string {
   const removed = /^without (.*)/.exec(tests)?.[1];
-  if (removed === undefined) return `${side} ${tests}`;
+  if (removed === undefined) return `${side} ${tests.replaceAll("+", ", ")}`; // a policy's names, to be broken between
   return side === "with" ? tests : `with ${removed}`;
 }
 

@@ -22,6 +22,7 @@ import { changeText, evidenceText, short } from "./words.ts";
 export { blockOf, testLines, trialLine, type Shown } from "./block.ts";
 export { say } from "./screen.ts";
 export {
+  changeNamed,
   changeText,
   decisionWords,
   duration,

@@ -57,6 +57,12 @@ export function changeText(change: ArmChange): string {
   return parts.join("; ");
 }
 
+/** A change by its id, in words. */
+export function changeNamed(id: string, changes: ReadonlyMap<string, ArmChange>): string {
+  const change = changes.get(id);
+  return change === undefined ? id : changeText(change);
+}
+
 /** `7 pairs, evidence 3.4 of 10, leaning helps` */
 export function evidenceText({ pairs, turns, logWith, logAgainst, needed, decision }: Evidence): string {
   if (pairs === 0) return `no effect in ${count(turns, "trial")}`;

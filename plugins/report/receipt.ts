@@ -113,7 +113,7 @@ export function receiptLines({ all, by, proposers, levels }: Receipt): string[] 
     ),
     ...Object.entries(levels).map(
       ([name, { trials, seconds, tested, kept, dropped, tooEarly }]) =>
-        `${name}: ${tested} tested, ${kept} kept, ${dropped} dropped, ${tooEarly} too early; ${count(trials, "trial")} in ${duration(seconds)}`,
+        `${name}: ${tested} tested, ${kept} kept, ${dropped} dropped, ${tooEarly} too early; ${count(trials, "trial")}, ${duration(seconds)} by the clock`,
     ),
   ];
 }

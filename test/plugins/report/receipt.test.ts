@@ -119,7 +119,7 @@ describe("the receipt of a run", () => {
     const research = { trials: 1, seconds: 60, tested: 1, kept: 0, dropped: 0, tooEarly: 1 };
     expect(receiptLines({ all: one, by, proposers: {}, levels: { research } })).toEqual([
       "1 trial in 1 s: 1 control",
-      "research: 1 tested, 0 kept, 0 dropped, 1 too early; 1 trial in 60 s",
+      "research: 1 tested, 0 kept, 0 dropped, 1 too early; 1 trial, 60 s by the clock",
     ]);
   });
 });
