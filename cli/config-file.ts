@@ -40,7 +40,7 @@ export async function loadConfig(folder: string, named?: string, preset?: string
     throw new BilevelError("E_CONFIG_MISSING", "there is no config here", {
       path: folder,
       allowed: `one of ${places.join(", ")}, or "bilevel" in package.json`,
-      hint: "create bilevel.config.ts (see the README), or name a file with --config",
+      hint: "without one: bilevel run --command 'python train.py' --metric NAME --minimize (--save writes a config); elsewhere: --config FILE",
     });
   const file = found.filepath;
   const [name, home] = [basename(file), dirname(file)];

@@ -10,12 +10,12 @@ import { proposeLocal } from "../plugins/propose-local/index.ts";
 import type { Admission } from "../plugins/sandbox/index.ts";
 import { packageRoot } from "./package-root.ts";
 
-/** What a mechanism of the demo is in truth, and what verdict it deserves. */
+/** What a mechanism of the demo is in truth, how the screen says so, and what verdict it deserves. */
 export const roles = {
-  helps: { text: "was told the answer, takes the best of four", deserves: ["kept"] },
-  harms: { text: "was told it too, takes the worst of four", deserves: ["dropped"] },
-  placebo: { text: "draws the proposal anew", deserves: ["too early", "dropped"] },
-  inert: { text: "computes, and changes nothing", deserves: ["no effect"] },
+  helps: { name: "helps", text: "was told the answer, takes the best of four", deserves: ["kept"] },
+  harms: { name: "harms", text: "was told it too, takes the worst of four", deserves: ["dropped"] },
+  placebo: { name: "placebo", text: "draws the proposal anew", deserves: ["too early", "dropped"] },
+  inert: { name: "no effect", text: "computes, and changes nothing", deserves: ["no effect"] },
 } as const;
 export type Role = keyof typeof roles;
 
@@ -87,7 +87,7 @@ function author(hidden: readonly Hidden[]): Plugin {
         const one = refusedIn(fact, hidden);
         if (one) refused.add(one.id);
         if (hidden.every(({ id }) => refused.has(id) || isDecided(run.view("inner"), id)))
-          run.end("every mechanism has its verdict");
+          run.end("all four are judged");
       });
       return Promise.resolve();
     },
@@ -106,7 +106,7 @@ function author(hidden: readonly Hidden[]): Plugin {
         });
         return next
           ? { ...draft, by: "demo", candidate: admitted.get(next.id) ?? next.change }
-          : { ...draft, refused: "every mechanism had its turn" };
+          : { ...draft, refused: "each of the four was tested" };
       });
     },
   };

@@ -1,5 +1,6 @@
 import type { ArmChange, Plugin, Run, Trial, View } from "../core/index.ts";
 import { changeId } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { evidenceText, short } from "../plugins/progress/index.ts";
 import { refusedIn, roles, type Hidden, type Said } from "./demo-run.ts";
 
@@ -16,11 +17,11 @@ export function demoScreen(hidden: readonly Hidden[], print: (line: string) => v
       const say = (text: string): void => {
         const { budget, incumbent } = run.view("inner");
         const best = incumbent ? `best ${short(incumbent.value)}` : "";
-        print(`${String(budget.used).padStart(4)} trials  ${best.padEnd(11)}  ${text}`);
+        print(`${count(budget.used, "trial").padStart(11)}  ${best.padEnd(11)}  ${text}`);
       };
       run.on((fact) => {
         const refused = refusedIn(fact, hidden);
-        if (refused) return say(`${refused.letter}: no effect in ${refused.proposals} proposals: not let in`);
+        if (refused) return say(`${refused.letter}: no effect in ${count(refused.proposals, "proposal")}: not let in`);
         if (fact.level !== "research") return;
         const [planned] = fact.type === "turn" ? (fact.trials as Trial<ArmChange>[]) : [];
         const trial = planned ?? (fact.type === "verdict" ? trialOf(run.view("research"), fact.trial) : undefined);
@@ -69,7 +70,7 @@ export function revealLines(all: readonly Revealed[], run: string): string[] {
     "who was who",
     ...all.map(
       (one) =>
-        `  ${one.letter}  ${one.said.padEnd(9)}  ${one.right ? "right" : "WRONG"}  ${one.role.padEnd(7)}  ${roles[one.role].text}`,
+        `  ${one.letter}  ${one.said.padEnd(9)}  ${one.right ? "right" : "WRONG"}  ${roles[one.role].name.padEnd(9)}  ${roles[one.role].text}`,
     ),
     `${right} of 4 right; expect all four in ${expected} of 100 runs (docs/how-mechanisms-are-judged.md)`,
     `look at it: bilevel status ${run}, bilevel show 12, bilevel replay ${run}`,

@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { BilevelError, messageOf, nearest } from "../core/index.ts";
 import { configVerb } from "./config.ts";
 import { demoVerb } from "./demo.ts";
 import { mechanismVerb } from "./mechanism.ts";
+import { packageRoot } from "./package-root.ts";
 import { pluginsVerb } from "./plugins.ts";
 import { replayVerb } from "./replay.ts";
 import { resumeVerb, runVerb } from "./run.ts";
@@ -10,6 +12,7 @@ import { showVerb } from "./show.ts";
 import { simplifyVerb } from "./simplify.ts";
 import { statusVerb } from "./status.ts";
 
+const { version } = JSON.parse(readFileSync(new URL("package.json", packageRoot), "utf8")) as { version: string };
 const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechanism", "plugins", "demo", "config"];
 
 /** Runs the command with these arguments and sets the process's exit code. */
@@ -33,7 +36,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .command(configVerb)
     .demandCommand(1, "a verb is needed")
     .strict()
-    .version(false)
+    .version(version)
     .help()
     .alias("help", "h")
     .wrap(100)

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Evidence } from "../core/index.ts";
 import { BilevelError } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 
 /** What a run knows of a mechanism that was written in it. */
 export interface Written {
@@ -110,7 +111,7 @@ export default defineConfig({ /* … */ plugins: [${name.replace(/-(.)/g, (_, le
 
 ## Where it comes from
 
-It was written in a run of bilevel ${String(card.bilevel)} (\`${String(card.run)}\`, metric \`${String(card.metric)}\`, ${String(card.trials)} trials).
-There it was ${String(card.verdict)} after ${String(card.pairs)} pairs, with evidence ${String(card.evidence ?? "none")} of ${String(card.needed ?? "none")} needed; \`evidence.json\` has all of it.
+It was written in a run of bilevel ${String(card.bilevel)} (\`${String(card.run)}\`, metric \`${String(card.metric)}\`, ${count(Number(card.trials), "trial")}).
+There it was ${String(card.verdict)} after ${count(Number(card.pairs), "pair")}, with evidence ${String(card.evidence ?? "none")} of ${String(card.needed ?? "none")} needed; \`evidence.json\` has all of it.
 That is a record of that run alone: in yours it starts anew.
 `;

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Generated } from "../core/index.ts";
 import { BilevelError } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { admit, checks, problemText, Sandbox, TypeCheck, type Admission } from "../plugins/sandbox/index.ts";
 import { evidenceText } from "../plugins/progress/index.ts";
 import { fastTasks, tryOn, type Tried } from "./mechanism-tasks.ts";
@@ -86,7 +87,9 @@ export function testedLines({ file, admission, tasks }: Tested): string[] {
       if (check !== failed) return problems.some((one) => one.check === check) ? [] : [`  -     ${check}: not reached`];
       return problems.map((problem) => `  FAIL  ${problemText(problem)}`);
     }),
-    ...(standing ? [`  ${standings[standing]}; it acted in ${acted.shipped[0]} of ${acted.shipped[1]} turns`] : []),
+    ...(standing
+      ? [`  ${standings[standing]}; it acted in ${acted.shipped[0]} of ${count(acted.shipped[1], "proposal")}`]
+      : []),
     ...tasks.flatMap(({ task, evidence, failures }) => [
       `  on ${task}, with against without: ${evidence ? evidenceText(evidence) : "no effect"}`,
       ...failures.map((reason) => `  FAIL  on ${task}: ${reason}`),

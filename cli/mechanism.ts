@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ArmChange, Trial } from "../core/index.ts";
 import { answerOf, BilevelError, changeId } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { evidenceText, say } from "../plugins/progress/index.ts";
 import { workOf } from "../plugins/report/index.ts";
 import { problemText, type Admission } from "../plugins/sandbox/index.ts";
@@ -139,7 +140,7 @@ function show({ cwd, run, json, name }: Arguments & { name: string }): void {
       .map(([kind, times]) => `${kind} ${times}`)
       .join(", ");
     console.log(
-      `touches: ${touches || "none"}; ${work.calls} calls, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
+      `it did: ${touches || "nothing"}; ${count(work.calls, "call")}, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
     );
     const { effect } = work.evidence ?? {};
     if (effect)

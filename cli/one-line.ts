@@ -3,7 +3,9 @@ import { createInterface } from "node:readline/promises";
 import { join } from "node:path";
 import type { Config, Objective, Parameter, ResolvedConfig, Space } from "../core/index.ts";
 import { BilevelError, resolveConfig } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import { evaluateProcess } from "../plugins/evaluate-process/index.ts";
+import { say } from "../plugins/progress/index.ts";
 import { discoverSpace, findConstants, languageOf } from "../plugins/task/index.ts";
 import bilevel from "../presets/bilevel.ts";
 import { schemaPath } from "./own-folder.ts";
@@ -37,21 +39,35 @@ const seedName = /^((RANDOM_|MANUAL_|GLOBAL_)?SEED|RANDOM_STATE)$/i;
 
 /** Looks into the folder for what the line leaves open. @throws E_USAGE, E_TASK_INVALID */
 export function lookInto(folder: string, { command, metric, minimize, maximize, params, trials }: Line): Found {
+  if (!Number.isInteger(trials) || trials < 1)
+    throw new BilevelError("E_USAGE", "is no number of trials", {
+      path: "bilevel run --trials",
+      received: String(trials),
+      allowed: "an integer, 1 or more",
+    });
   if (!!minimize === !!maximize)
     throw new BilevelError("E_USAGE", "is the metric to be made smaller or larger?", {
       path: "bilevel run --command",
       allowed: "one of --minimize, --maximize",
     });
   const words = wordsOf(command);
+  const variable = /^[A-Za-z_]\w*=/.test(words[0] ?? "") ? words[0] : undefined;
+  if (variable !== undefined)
+    throw new BilevelError("E_USAGE", "begins with a variable: no shell reads the command, so it is no program", {
+      path: "bilevel run --command",
+      received: command,
+      allowed: "a program and its arguments",
+      hint: `trials inherit bilevel's own environment: ${variable} bilevel run --command …`,
+    });
   const file = words.find(
     (word) => source.test(word) && existsSync(join(folder, word)) && statSync(join(folder, word)).isFile(),
   );
   if (file === undefined)
     throw new BilevelError("E_USAGE", "the command names no program whose constants could be changed", {
-      path: "--command",
+      path: "bilevel run --command",
       received: command,
       allowed: "a .py, .ts or .js file of this folder among its words",
-      hint: "other ways to hand values over (environment, arguments, JSON) need a config: see the README",
+      hint: "other ways to hand values over (environment, arguments, JSON) need a config: docs/config.md",
     });
   const [text, language] = [readFileSync(join(folder, file), "utf8"), languageOf(file)];
   const constants = findConstants(text, language);
@@ -74,10 +90,10 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
   );
   if (chosen.length === 0)
     throw new BilevelError("E_USAGE", `no parameter was found in ${file}`, {
-      path: "--command",
+      path: "bilevel run --command",
       allowed: "numbers in UPPER_CASE constants at the top level of the file, or those that --params names",
       received: named.join(", ") || "no such constant",
-      ...(numbers.length > 0 ? { hint: `--params ${numbers.join(",")}` } : {}),
+      hint: `${numbers.length > 0 ? `--params ${numbers.join(",")}; ` : ""}a program that takes them as arguments needs a config with values: { via: "args" }: docs/config.md`,
     });
   return {
     command: words,
@@ -94,9 +110,18 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
 const isAssumed = ({ type, ...domain }: Parameter): boolean =>
   type === "float" || (type === "int" && "scale" in domain && domain.scale === "pow2");
 
-/** Words of a command line; quotes hold blanks together. */
-const wordsOf = (command: string): string[] =>
-  [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare ?? "");
+/** Words of a command line as a shell splits them: quotes, also within a word, hold blanks together. */
+function wordsOf(command: string): string[] {
+  const word = /(?:[^\s"']|"[^"]*"|'[^']*')+/g;
+  if (/["']/.test(command.replace(word, "")))
+    throw new BilevelError("E_USAGE", "has a quote that is not closed", {
+      path: "bilevel run --command",
+      received: command,
+    });
+  return (command.match(word) ?? []).map((one) =>
+    one.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ""),
+  );
+}
 
 /** The config of a line; its runs lie in the folder, as if it were a file there. */
 export function configOf({ command, file, seed, objective, space, trials }: Found, folder: string): ResolvedConfig {
@@ -125,7 +150,7 @@ export function foundLines({ command, file, seed, objective, space, left, trials
     ...entries.map(([name, one]) => `  ${name.padEnd(width)}  ${String(one.default).padEnd(8)}  ${rangeText(one)}`),
     ...(left.length > 0 ? [`left alone: ${left.join(", ")} (--params names what is to be searched)`] : []),
     ...(seed === undefined ? [] : [`the trial's seed goes to ${seed}`]),
-    `${trials} trials of: ${command.join(" ")}; ${objective.direction} ${objective.metric}`,
+    `${count(trials, "trial")} of: ${command.join(" ")}; ${objective.direction} ${objective.metric}`,
   ];
 }
 
@@ -195,14 +220,14 @@ function literal(value: unknown): string {
 
 /** @throws E_USAGE where nobody can be asked */
 export async function isWanted(lines: readonly string[]): Promise<boolean> {
-  for (const line of lines) console.log(line);
+  for (const line of lines) say(line);
   if (!process.stdin.isTTY)
     throw new BilevelError("E_USAGE", "nobody can be asked here whether that is right", {
       path: "bilevel run --command",
       hint: "add --yes to start without being asked",
     });
   const asking = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await asking.question("start? [Y/n] ");
+  const answer = await asking.question("start? [Y/n] ").catch(() => "no"); // ^C and ^D are answers, too
   asking.close();
   return !/^\s*n/i.test(answer);
 }

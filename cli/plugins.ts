@@ -2,8 +2,9 @@ import { existsSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ArmChange, Fact, HookName, ResolvedConfig, Stack } from "../core/index.ts";
-import { buildStack, Stage } from "../core/index.ts";
-import { changeText } from "../plugins/progress/index.ts";
+import { BilevelError, buildStack, Stage } from "../core/index.ts";
+import { count } from "../kit/text.ts";
+import { changeNamed } from "../plugins/progress/index.ts";
 import { loadConfig } from "./config-file.ts";
 import type { CommonArguments } from "./run.ts";
 import { readRun, runWithConfig } from "./runs.ts";
@@ -32,24 +33,49 @@ export const pluginsVerb: CommandModule<object, CommonArguments & { of?: string 
   command: "plugins [of]",
   describe: "what taps which hook, by level and stage, and how long it took",
   builder: (args) =>
-    args.positional("of", { type: "string", describe: "a config file or a run (default: the config here)" }) as never,
+    args.positional("of", {
+      type: "string",
+      describe: "a config file or a run (default: the config here, or the latest run)",
+    }) as never,
   async handler({ cwd, config, of, json }) {
     const home = resolve(cwd);
-    const file = of !== undefined && existsSync(resolve(home, of)) && statSync(resolve(home, of)).isFile();
+    const isFile = of !== undefined && existsSync(resolve(home, of)) && statSync(resolve(home, of)).isFile();
     const { resolved, facts, folder } =
-      of === undefined || file
-        ? { resolved: await loadConfig(home, file ? of : config), facts: [], folder: "" }
-        : await runOf(home, config, of);
+      of === undefined ? await here(home, config) : isFile ? await ofConfig(home, of) : await ofRun(home, config, of);
     const arms = armsOf(resolved, folder, facts);
     if (json) return console.log(JSON.stringify(arms));
-    console.log(`# ${of === undefined || file ? basename(resolved.file) : of}`);
+    console.log(`# ${basename(folder || resolved.file)}`);
     for (const line of linesOf(arms)) console.log(line);
   },
 };
 
-async function runOf(cwd: string, config: string | undefined, run: string) {
+interface Subject {
+  resolved: ResolvedConfig;
+  /** Of a run; nothing of a config. */
+  facts: readonly Fact[];
+  folder: string;
+}
+
+const ofConfig = async (home: string, file?: string): Promise<Subject> => ({
+  resolved: await loadConfig(home, file),
+  facts: [],
+  folder: "",
+});
+
+async function ofRun(cwd: string, config?: string, run?: string): Promise<Subject> {
   const { resolved, folder } = await runWithConfig({ cwd, config, run });
   return { resolved, folder, facts: readRun(folder).facts };
+}
+
+/** The config here; in a folder without one, the latest run, which may have been started without. */
+async function here(home: string, config?: string): Promise<Subject> {
+  try {
+    return await ofConfig(home, config);
+  } catch (error) {
+    const isNone = config === undefined && error instanceof BilevelError && error.code === "E_CONFIG_MISSING";
+    if (!isNone) throw error;
+    return ofRun(home);
+  }
 }
 
 /** Of every level the arm in force, then one for each change that was tested or may be. */
@@ -67,7 +93,7 @@ function armsOf({ config }: ResolvedConfig, folder: string, facts: readonly Fact
     const { inForce, struck } = ledger;
     const armWith = (ids: readonly string[], isInForce: boolean): ArmTaps => ({
       level: name,
-      changes: ids.map((id) => textOf(id, changes)),
+      changes: ids.map((id) => changeNamed(id, changes)),
       isInForce,
       taps: tapsOf(arms.arm(ids, changes, struck).hooks, name, facts),
     });
@@ -75,11 +101,6 @@ function armsOf({ config }: ResolvedConfig, folder: string, facts: readonly Fact
     return [armWith(inForce, true), ...others.map((id) => armWith([...inForce, id], false))];
   });
 }
-
-const textOf = (id: string, changes: ReadonlyMap<string, ArmChange>): string => {
-  const change = changes.get(id);
-  return change === undefined || change.install ? id : changeText(change);
-};
 
 type Hooks = ReturnType<Stack["contexts"][number]["arms"]["arm"]>["hooks"];
 
@@ -109,7 +130,7 @@ function costOf(key: string, facts: readonly Fact[]): { calls: number; ms: numbe
 function linesOf(arms: readonly ArmTaps[]): string[] {
   const width = Math.max(...arms.flatMap(({ taps }) => taps.map(({ plugin }) => plugin.length)));
   const lineOf = ({ hook, stage = "", plugin, calls, ms }: Tap): string =>
-    `${hook.padEnd(8)}  ${stage.padEnd(6)}  ${plugin.padEnd(width)}  ${calls > 0 ? `${calls} ${calls === 1 ? "call" : "calls"}, ${ms} ms` : ""}`.trimEnd();
+    `${hook.padEnd(8)}  ${stage.padEnd(6)}  ${plugin.padEnd(width)}  ${calls > 0 ? `${count(calls, "call")}, ${ms} ms` : ""}`.trimEnd();
   return arms.flatMap(({ level, changes, isInForce, taps }) => {
     if (isInForce)
       return [

@@ -11,6 +11,7 @@ import {
   planTurn,
   repeatOf,
 } from "../core/index.ts";
+import { count } from "../kit/text.ts";
 import type { CommonArguments } from "./run.ts";
 import { readRun, runWithConfig } from "./runs.ts";
 
@@ -22,7 +23,9 @@ export const replayVerb: CommandModule<object, CommonArguments & { run?: string 
     const { resolved, folder } = await runWithConfig({ cwd, config: named, run });
     const decisions = await replay(folder, resolved.config);
     console.log(
-      json ? JSON.stringify({ decisions, differences: 0 }) : `${decisions} decisions computed again, no difference`,
+      json
+        ? JSON.stringify({ decisions, differences: 0 })
+        : `${count(decisions, "decision")} computed again, no difference`,
     );
   },
 };

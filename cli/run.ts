@@ -93,7 +93,7 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   const { command, metric = "", minimize, maximize, params, trials = 20 } = args;
   const found = lookInto(folder, { command, metric, minimize, maximize, params, trials });
   const config = args.save === undefined ? undefined : placeToSave(folder, args.save);
-  if (args.yes) for (const line of args.json ? [] : foundLines(found)) console.log(line);
+  if (args.yes) for (const line of args.json ? [] : foundLines(found)) say(line);
   else if (!(await isWanted(foundLines(found)))) return;
   if (config !== undefined) writeFileSync(config, config.endsWith(".yaml") ? configYaml(found) : configText(found));
   const resolved = config === undefined ? configOf(found, folder) : withPresentValues(await loadConfig(folder, config));

@@ -4,7 +4,15 @@ import type { CommandModule } from "yargs";
 import type { ArmChange, Ledger, TaskChange, Trial, Verdict } from "../core/index.ts";
 import { BilevelError, changeId } from "../core/index.ts";
 import { describeChange } from "../kit/index.ts";
-import { changeText, decisionWords, evidenceText, measurementOf, resultOf, say } from "../plugins/progress/index.ts";
+import {
+  changeNamed,
+  changeText,
+  decisionWords,
+  evidenceText,
+  measurementOf,
+  resultOf,
+  say,
+} from "../plugins/progress/index.ts";
 import { askedIn, costText, totalOf, type Asked } from "../plugins/llm/index.ts";
 import type { CommonArguments } from "./run.ts";
 import { findRun, readRun } from "./runs.ts";
@@ -60,20 +68,22 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
     `trial ${id}: ${measurementOf(outcome) || "running"}${verdict ? `, ${resultOf(trial)}: ${verdict.reason}` : ""}`,
     `by ${trial.by}, from trial ${parent}, seed ${seed}${repeatOf === undefined ? "" : `, a repeat of trial ${repeatOf}`}`,
     ...(id === 0 ? [] : [`change: ${describeChange(before, candidate) || "none"}`]),
-    ...(hypothesis && hypothesis !== describeChange(before, candidate) ? [`why: ${hypothesis}`] : []),
-    `values: ${JSON.stringify(candidate.values ?? {})}`,
+    ...(hypothesis && hypothesis !== describeChange(before, candidate)
+      ? [`why${beforeChange(trial)}: ${hypothesis}`]
+      : []),
+    `values: ${spaced(candidate.values ?? {})}`,
     ...(candidate.edits?.length ? [`edits: ${candidate.edits.map(({ file }) => file).join(", ")}`] : []),
-    ...(arm.length > 0 ? [`changes in force: ${arm.join(", ")}`] : []),
+    ...(arm.length > 0 ? [`changes in force: ${arm.map((one) => changeNamed(one, ledger.changes)).join(", ")}`] : []),
     ...(tests === undefined
       ? []
       : [
-          `tests ${tests}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`,
+          `tests ${changeNamed(tests, ledger.changes)}${side ? `: this is the side ${side} it` : ": both sides were equal"}${other === undefined ? "" : `; the other side is trial ${other}`}`,
         ]),
     ...trial.touches
       .filter(({ tap, did }) => did !== "decided" || isMechanism(tap)) // the rule's own decision stands above
       .map((touch) => touchLine(touch, isMechanism(touch.tap))),
     ...(outcome?.status === "measured"
-      ? [`metrics: ${JSON.stringify(outcome.metrics)}`]
+      ? [`metrics: ${spaced(outcome.metrics)}`]
       : outcome && "reason" in outcome
         ? [`${outcome.status}: ${outcome.reason}`]
         : []),
@@ -85,17 +95,27 @@ function taskLines(trial: Trial<TaskChange>, ledger: Ledger): string[] {
   ];
 }
 
+/** A belief is of the point that was proposed: where others changed that one before it ran, says who did. */
+function beforeChange({ touches }: Trial): string {
+  const last = touches.slice(touches.findLastIndex(({ did }) => did === "proposed") + 1); // earlier ones are of refused drafts
+  const names = new Set(last.filter(({ did }) => did === "changed").map(({ tap }) => tap));
+  return names.size > 0 ? `, before ${[...names].join(", ")} changed it` : "";
+}
+
 /** What a mechanism did, and what would have been without it. */
 function touchLine({ tap, hook, did, detail, instead }: Trial["touches"][number], isMechanism: boolean): string {
   if (did === "decided") return `  ${tap} decided: ${decided(detail)}; without it: ${decided(instead)}`;
   const without =
     instead !== undefined
-      ? `; without it: ${JSON.stringify(instead)}`
+      ? `; without it: ${spaced(instead)}`
       : did === "proposed" && isMechanism
         ? "; the proposer was not called"
         : "";
   return `  ${tap} ${did} (${hook})${detail ? `: ${detail}` : ""}${without}`;
 }
+
+/** JSON with blanks, so that a narrow terminal can break it. */
+const spaced = (value: unknown): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, " ");
 
 const decided = (decision: unknown): string => decisionWords[decision as Verdict["decision"]];
 

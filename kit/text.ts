@@ -1,3 +1,6 @@
+/** `1 trial`, `2 trials`. */
+export const count = (n: number, noun: string, nouns = `${noun}s`): string => `${n} ${n === 1 ? noun : nouns}`;
+
 /** Text of programs and logs as data: cut to size, in a fence that nothing in it can close. */
 export function fenced(text: string, most = 4000): string {
   const cut =

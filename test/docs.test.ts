@@ -78,6 +78,16 @@ describe("docs/config.md", () => {
   });
 });
 
+it("docs/why.md has a command for each wish, and names no verb that there is not", () => {
+  const text = readFileSync(join(root, "docs/why.md"), "utf8");
+  const rows = text.split("\n").filter((line) => /^\| (?!wish|---)/.test(line));
+  expect(rows.length).toBeGreaterThan(10);
+  const shownBy = rows.map((row) => row.split(" | ").at(-1) ?? "");
+  expect(shownBy.filter((cell) => !/`(bilevel|npm|kill) /.test(cell))).toEqual([]);
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  for (const [verb] of text.matchAll(/(?<=`)bilevel [a-z]+/g)) expect(readme).toContain(`| \`${verb}`);
+});
+
 describe("docs/plugins.md", () => {
   const [stepBack = "", anything = "", sum = "", announce = ""] = blocks("plugins.md", "ts");
 

@@ -8,6 +8,9 @@ const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*
   .trim()
   .split("\n");
 
+/** What the README links to and the package leaves out. */
+const examplesOfTheRepository = ["community-mechanism", "karpathy-surrogate", "ray"].map((name) => `examples/${name}`);
+
 describe("the house", () => {
   it("has a core of at most 12 files and 2,700 lines", () => {
     const files = readdirSync(`${root}core`);
@@ -47,7 +50,12 @@ describe("the house", () => {
       encoding: "utf8",
     });
     const carried = shown.split("\n").filter((path) => path !== "" && !path.endsWith("corpus.txt")); // that one is fetched
-    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...python, ...carried]));
+    const paths = files.map(({ path }) => path);
+    expect(paths).toEqual(expect.arrayContaining([...python, ...carried]));
+    const readme = readFileSync(`${root}README.md`, "utf8");
+    const linked = [...readme.matchAll(/\]\(((?!http)[^)]+)\)/g)].map(([, path = ""]) => path);
+    const lacking = linked.filter((path) => !paths.some((one) => one === path || one.startsWith(`${path}/`)));
+    expect([...new Set(lacking)].sort()).toEqual(examplesOfTheRepository);
   });
 
   it("documents every error code once", () => {

@@ -1,4 +1,5 @@
 import type { Config } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 import { costOf, type Price, type Usage } from "./usage.ts";
 
 /** What one of each takes, as seen in runs: input and output tokens. */
@@ -18,18 +19,17 @@ export function outlookOf(config: Config, limits: { tokens?: number; usd?: numbe
     const byDollars = price ? (limits.usd ?? Infinity) / costOf(one, price) : Infinity;
     return Math.min(byTokens, byDollars);
   };
-  const about = (count: number): string =>
-    count >= 10 ? Math.floor(Number(count.toPrecision(2))).toLocaleString("en") : String(Math.floor(count));
+  const about = (n: number): string =>
+    n >= 10 ? Math.floor(Number(n.toPrecision(2))).toLocaleString("en") : String(Math.floor(n));
   const buys = `buys about ${about(affordable(usual.proposal))} proposals or ${about(affordable(usual.dialogue))} research dialogues`;
-  const several = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`;
   const { trials } = config.budget;
   if (trials === undefined) return buys;
-  const plans = [several(Math.round(trials * (shares[config.proposer?.name ?? ""] ?? 0)), "proposal")];
+  const plans = [count(Math.round(trials * (shares[config.proposer?.name ?? ""] ?? 0)), "proposal")];
   let segment = 1;
   for (const { changes, every } of config.levels) {
     segment *= every ?? 1;
-    if (changes === "policy") plans.push(several(Math.floor(trials / segment), "policy", "policies"));
-    if (changes === "mechanisms") plans.push(several(Math.floor(trials / segment), "research dialogue"));
+    if (changes === "policy") plans.push(count(Math.floor(trials / segment), "policy", "policies"));
+    if (changes === "mechanisms") plans.push(count(Math.floor(trials / segment), "research dialogue"));
   }
-  return `${buys}; ${trials} trials may ask for up to ${plans.join(", ")}`;
+  return `${buys}; ${count(trials, "trial")} may ask for up to ${plans.join(", ")}`;
 }

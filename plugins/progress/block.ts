@@ -1,6 +1,7 @@
 import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
+import { count } from "../../kit/text.ts";
 import { changeText, duration, evidenceText, measurementOf, resultOf, short, signed, touchesText } from "./words.ts";
 
 /** What the screen shows of a run; the views from the innermost level on. */
@@ -21,9 +22,11 @@ export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): stri
   const { budget, incumbent, baseline, noiseFloor } = inner;
   const share = Number.isFinite(budget.trials) ? Math.min(1, budget.used / budget.trials) : 0;
   const bar = "█".repeat(Math.round(share * width)).padEnd(width, "·");
-  const of = Number.isFinite(budget.trials) ? ` of ${budget.trials}` : "";
+  const used = Number.isFinite(budget.trials)
+    ? `${budget.used} of ${count(budget.trials, "trial")}`
+    : count(budget.used, "trial");
   const time = ended ?? (secondsLeft === undefined ? "" : `${duration(secondsLeft)} left`);
-  const lines = [`run ${name}  ${bar}  ${budget.used}${of} trials  ${time}`.trimEnd()];
+  const lines = [`run ${name}  ${bar}  ${used}  ${time}`.trimEnd()];
   if (incumbent && baseline !== undefined) {
     const gain = inner.objective.direction === "minimize" ? baseline - incumbent.value : incumbent.value - baseline;
     const noise = noiseFloor ? `  noise ${short(noiseFloor)}` : "";
@@ -35,7 +38,7 @@ export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): stri
   const tests = [...inner.evidence.values()];
   if (tests.length > 0)
     lines.push(
-      `${tests.length} ${tests.length === 1 ? "change" : "changes"} tested so far; were none any good, at most ${tests.reduce((sum, { needed }) => sum + 1 / needed, 0).toFixed(2)} would be kept by chance`,
+      `${count(tests.length, "change")} tested so far; were none any good, at most ${tests.reduce((sum, { needed }) => sum + 1 / needed, 0).toFixed(2)} would be kept by chance`,
     );
   const mechanisms = inner.inForce;
   if (mechanisms.length > 0) lines.push(`mechanisms kept: ${mechanisms.join(", ")}`);
@@ -63,7 +66,7 @@ const targetOf = (view: View, name: string): View | undefined =>
 /** Which side of a test a trial was: `with tabu`; of a removal, `without tabu` is the side that is tested. */
 function sideText(side: "with" | "without", tests: string): string {
   const removed = /^without (.*)/.exec(tests)?.[1];
-  if (removed === undefined) return `${side} ${tests}`;
+  if (removed === undefined) return `${side} ${tests.replaceAll("+", ", ")}`; // a policy's names, to be broken between
   return side === "with" ? tests : `with ${removed}`;
 }
 

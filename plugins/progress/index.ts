@@ -14,6 +14,7 @@ import type {
 } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import type { Difference } from "../../kit/index.ts";
+import { count } from "../../kit/text.ts";
 import { blockOf, trialLine, type Shown } from "./block.ts";
 import { fitted, say } from "./screen.ts";
 import { changeText, evidenceText, short } from "./words.ts";
@@ -21,6 +22,7 @@ import { changeText, evidenceText, short } from "./words.ts";
 export { blockOf, testLines, trialLine, type Shown } from "./block.ts";
 export { say } from "./screen.ts";
 export {
+  changeNamed,
   changeText,
   decisionWords,
   duration,
@@ -191,7 +193,7 @@ function outlookOf({ budget, levels, task, objective }: Config): string[] {
   const several =
     testing > 1 && pairs < 25 ? `; ${short(testing).replace(/\.0+$/, "")} levels test at once: expect "too early"` : "";
   return [
-    `baseline${repeats > 0 ? `, measured ${repeats + 1} times,` : ""} then ${trials} ${trials === 1 ? "trial" : "trials"}`,
-    ...(testing > 0 ? [`${trials} trials: about ${pairs} pairs, ${enough}${several}`] : []),
+    `baseline${repeats > 0 ? `, measured ${repeats + 1} times,` : ""} then ${count(trials, "trial")}`,
+    ...(testing > 0 ? [`${count(trials, "trial")}: about ${count(pairs, "pair")}, ${enough}${several}`] : []),
   ];
 }

@@ -1,5 +1,6 @@
 import type { ArmChange, Evidence, Outcome, Trial, Verdict } from "../../core/index.ts";
 import { changeId } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 
 /** A number with as many digits as tell something. */
 export function short(value: number): string {
@@ -56,14 +57,20 @@ export function changeText(change: ArmChange): string {
   return parts.join("; ");
 }
 
+/** A change by its id, in words. */
+export function changeNamed(id: string, changes: ReadonlyMap<string, ArmChange>): string {
+  const change = changes.get(id);
+  return change === undefined ? id : changeText(change);
+}
+
 /** `7 pairs, evidence 3.4 of 10, leaning helps` */
 export function evidenceText({ pairs, turns, logWith, logAgainst, needed, decision }: Evidence): string {
-  if (pairs === 0) return `no effect in ${turns} ${turns === 1 ? "trial" : "trials"}`;
+  if (pairs === 0) return `no effect in ${count(turns, "trial")}`;
   const isFor = logWith >= logAgainst;
   const value = Math.exp(isFor ? logWith : logAgainst);
   const lean = value <= 1 ? "leaning nowhere" : isFor ? "leaning helps" : "leaning harms";
   const end = decision === undefined ? lean : decisionWords[decision];
-  return `${pairs} ${pairs === 1 ? "pair" : "pairs"}, evidence ${value < 100 ? value.toFixed(1) : Math.round(value)} of ${isFor ? needed : 5}, ${end}`;
+  return `${count(pairs, "pair")}, evidence ${value < 100 ? value.toFixed(1) : Math.round(value)} of ${isFor ? needed : 5}, ${end}`;
 }
 
 /** Which mechanisms touched a trial, and how. */

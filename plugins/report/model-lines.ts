@@ -1,5 +1,6 @@
 import type { Fact, TaskChange, View } from "../../core/index.ts";
 import { answerOf } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 import { askedIn, costText, totalOf, type Asked, type Cost } from "../llm/index.ts";
 import type { Work } from "./work.ts";
 import { isGenerated } from "./work.ts";
@@ -69,7 +70,7 @@ export function modelLines(
     account.failed > 0
       ? `; ${account.failed} without a usable answer, so the search went on without it (${reason})`
       : "";
-  const faults = account.faults > account.failed ? `; ${account.faults} faults on the way` : "";
+  const faults = account.faults > account.failed ? `; ${count(account.faults, "fault")} on the way` : "";
   const levels = Object.entries(account.byLevel).map(([level, cost]) => `${level} ${costText(cost)}`);
   const tests = account.inTests.calls > 0 ? `; second proposals in tests ${costText(account.inTests)}` : "";
   const refused =
@@ -77,8 +78,8 @@ export function modelLines(
   return [
     writtenLine(folder, facts, works),
     `model: ${told("propose-llm")}, ${costText(proposals)}; search: ${told("propose-search")}${free}`,
-    `the model was asked ${account.questions} times (${purposes.join(", ")})${without}${refused}${faults}`,
-    `the model took ${costText(account)} in ${account.calls} calls, ${costText(shareOf(account, view.budget.used))} a trial: ${levels.join("; ")}${tests}`,
+    `the model was asked ${count(account.questions, "time")} (${purposes.join(", ")})${without}${refused}${faults}`,
+    `the model took ${costText(account)} in ${count(account.calls, "call")}, ${costText(shareOf(account, view.budget.used))} a trial: ${levels.join("; ")}${tests}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 import { duration } from "../progress/index.ts";
 
 /** What trials of one kind came to. */
@@ -18,8 +19,18 @@ export interface Receipt {
   by: Readonly<Record<"baseline" | "search" | "controls" | "repeats" | "confirmation", Share>>;
   /** Of who proposed what was run for the first time; what was measured again counts as that. */
   proposers: Readonly<Record<string, Share>>;
-  /** Of every outer level: the changes that it tested, by what became of them. */
-  levels: Readonly<Record<string, { tested: number; kept: number; dropped: number; tooEarly: number }>>;
+  levels: Readonly<Record<string, OuterShare>>;
+}
+
+/** What an outer level did: its trials, and the changes that they tested, by what became of them. */
+interface OuterShare {
+  trials: number;
+  /** By the clock: its trials are stretches of the level below, whose own trials are counted there. */
+  seconds: number;
+  tested: number;
+  kept: number;
+  dropped: number;
+  tooEarly: number;
 }
 
 type Kind = keyof Receipt["by"];
@@ -47,31 +58,37 @@ export function receiptOf([inner, ...outer]: readonly [View<TaskChange>, ...View
       confirmation: shareOf(groups.get("confirmation")),
     },
     proposers: Object.fromEntries([...Map.groupBy(first, ({ by }) => by)].map(([by, group]) => [by, shareOf(group)])),
-    levels: Object.fromEntries(outer.map((view) => [view.level, verdictsOf(view as View<ArmChange>)])),
+    levels: Object.fromEntries(outer.map((view) => [view.level, outerShareOf(view as View<ArmChange>)])),
   };
 }
 
 const isWin = ({ id, repeatOf, verdict }: Trial): boolean =>
   id !== 0 && repeatOf === undefined && verdict?.decision === "keep";
 
+const secondsOf = (trials: readonly Trial[]): number =>
+  trials.reduce((sum, { outcome }) => sum + (outcome?.seconds ?? 0), 0);
+
 const shareOf = (trials: readonly Trial[] = []): Share => ({
   trials: trials.length,
-  seconds: trials.reduce((sum, { outcome }) => sum + (outcome?.seconds ?? 0), 0),
+  seconds: secondsOf(trials),
   kept: trials.filter(isWin).length,
   crashed: trials.filter(({ outcome }) => outcome?.status === "crashed").length,
 });
 
 /** The last verdict on each change counts: before that it was only not decided yet. */
-function verdictsOf(view: View<ArmChange>): Receipt["levels"][string] {
+function outerShareOf(view: View<ArmChange>): OuterShare {
+  const trials = [...view.trials] as Trial<ArmChange>[];
   const last = new Map<string, string | undefined>();
-  for (const { candidate, verdict } of view.trials)
+  for (const { candidate, verdict } of trials)
     if (!isEmpty(candidate)) last.set(changeId(candidate), verdict?.decision);
-  const count = (...decisions: string[]) => [...last.values()].filter((one) => decisions.includes(one ?? "")).length;
+  const times = (...decisions: string[]) => [...last.values()].filter((one) => decisions.includes(one ?? "")).length;
   return {
+    trials: trials.length,
+    seconds: secondsOf(trials),
     tested: last.size,
-    kept: count("keep"),
-    dropped: count("revert", "discard"),
-    tooEarly: last.size - count("keep", "revert", "discard"),
+    kept: times("keep"),
+    dropped: times("revert", "discard"),
+    tooEarly: last.size - times("keep", "revert", "discard"),
   };
 }
 
@@ -87,16 +104,16 @@ const names: Readonly<Record<Kind, string>> = {
 export function receiptLines({ all, by, proposers, levels }: Receipt): string[] {
   const parts = (Object.entries(by) as [Kind, Share][])
     .filter(([, { trials }]) => trials > 0)
-    .map(([kind, { trials }]) => `${trials} ${names[kind]}`);
+    .map(([kind, { trials }]) => (kind === "controls" ? count(trials, "control") : `${trials} ${names[kind]}`));
   const crashed = all.crashed > 0 ? `; ${all.crashed} crashed` : "";
   return [
-    `${all.trials} ${all.trials === 1 ? "trial" : "trials"} in ${duration(all.seconds)}: ${parts.join(", ")}${crashed}`,
+    `${count(all.trials, "trial")} in ${duration(all.seconds)}: ${parts.join(", ")}${crashed}`,
     ...Object.entries(proposers).map(
       ([name, { trials, seconds, kept }]) => `proposed by ${name}: ${trials} in ${duration(seconds)}, ${kept} kept`,
     ),
     ...Object.entries(levels).map(
-      ([name, { tested, kept, dropped, tooEarly }]) =>
-        `${name}: ${tested} tested, ${kept} kept, ${dropped} dropped, ${tooEarly} too early`,
+      ([name, { trials, seconds, tested, kept, dropped, tooEarly }]) =>
+        `${name}: ${tested} tested, ${kept} kept, ${dropped} dropped, ${tooEarly} too early; ${count(trials, "trial")}, ${duration(seconds)} by the clock`,
     ),
   ];
 }

@@ -1,6 +1,7 @@
 import type { ArmChange, Evidence, Fact, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
+import { count } from "../../kit/text.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { confirmed } from "../select-improvement/index.ts";
 import { modelLines } from "./model-lines.ts";
@@ -64,7 +65,7 @@ function mechanismLines(works: readonly Work[]): string[] {
           ? "no pair yet"
           : "not tested";
     const state = struck
-      ? `out after ${strikes} ${strikes === 1 ? "failure" : "failures"}`
+      ? `out after ${count(strikes, "failure")}`
       : inForce
         ? "kept"
         : evidence?.decision === "revert"
@@ -75,7 +76,7 @@ function mechanismLines(works: readonly Work[]): string[] {
     const took =
       calls === 0
         ? ""
-        : `; ${calls} calls, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`;
+        : `; ${count(calls, "call")}, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`;
     return `mechanism ${name}: ${state}; ${did || "did nothing"}${took}; ${told}`;
   });
 }
@@ -99,7 +100,7 @@ function testLines(outer: readonly View[]): string[] {
     ),
     ...(tried.size > 0
       ? [
-          `${tried.size} ${tried.size === 1 ? "change was" : "changes were"} tested; were none of them any good, at most ${expected} would be kept by chance`,
+          `${count(tried.size, "change was", "changes were")} tested; were none of them any good, at most ${expected} would be kept by chance`,
         ]
       : []),
   ];

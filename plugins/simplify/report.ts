@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import type { Fact, Plugin, TaskChange, Trial, View } from "../../core/index.ts";
 import { isObject, writeAtomically } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 import { short } from "../progress/index.ts";
 import { resultsTable } from "../report/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
@@ -38,7 +39,7 @@ export function simplifiedLines(view: View<TaskChange>, changes: readonly Change
         : `${short(Math.abs(whole.mean))}${plusMinus(whole.se)} ${whole.mean > 0 ? "worse" : "better"} than with all of them, n=${whole.n}`;
   return [
     ...told.sort((a, b) => b.worth - a.worth).map(({ line }) => line),
-    `${left.length} of ${changes.length} ${changes.length === 1 ? "change is" : "changes are"} left; ${objective.metric} ${against}`,
+    `${left.length} of ${count(changes.length, "change is", "changes are")} left; ${objective.metric} ${against}`,
   ];
 }
 

@@ -7,6 +7,7 @@ import { roles, type Role } from "../../cli/demo-run.ts";
 import { reveal, revealLines, type Revealed } from "../../cli/demo-screen.ts";
 import type { Evidence, View } from "../../core/index.ts";
 import { emptyFolder } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const bilevel = (folder: string, ...args: string[]) =>
@@ -31,15 +32,18 @@ describe("bilevel demo", () => {
       );
     expect(before).toMatch(/testing A: \d+ pairs, evidence [\d.]+ of \d+, (leaning \w+)/);
     expect(before).not.toMatch(/\b(inert|told the answer)\b/);
-    for (const role of Object.keys(roles)) expect(after).toMatch(new RegExp(`right {2}${role} `));
+    for (const { name } of Object.values(roles)) expect(after).toMatch(new RegExp(`right {2}${name} `));
     expect(after).toContain("4 of 4 right");
+    expect(codeWordsIn(shown)).toEqual([]);
   });
 
   it("is a run like others: its folder, its status, its trials, its replay", () => {
     expect(readdirSync(join(folder, ".bilevel", "run-1"))).toEqual(
       expect.arrayContaining(["journal.jsonl", "results.tsv", "summary.md"]),
     );
-    expect(bilevel(folder, "status").stdout).toContain("every mechanism has its verdict");
+    const { stdout } = bilevel(folder, "status");
+    expect(codeWordsIn(stdout)).toEqual([]);
+    expect(stdout).toContain("all four are judged");
     expect(bilevel(folder, "show", "12").status).toBe(0);
     expect(bilevel(folder, "replay").stdout).toMatch(/^\d+ decisions computed again, no difference/);
   });
@@ -63,7 +67,7 @@ describe("bilevel demo", () => {
     ["harms", { pairs: 9, decision: "keep" }, "kept       WRONG  harms"],
     ["placebo", { pairs: 9, decision: "keep" }, "kept       WRONG  placebo"],
     ["placebo", { pairs: 9, decision: "revert" }, "dropped    right  placebo"],
-    ["inert", { pairs: 0, decision: "undecided" }, "no effect  right  inert"],
+    ["inert", { pairs: 0, decision: "undecided" }, "no effect  right  no effect"],
   ])("shows a verdict on %s with %o as what it is", (role, evidence, line) => {
     const hidden = [{ letter: "A", role, id: "a", change: { of: "inner" } }];
     const inner = { evidence: new Map([["a", evidence]]), struck: [] } as unknown as View;

@@ -6,6 +6,7 @@ import { outerLoop } from "../../plugins/outer-loop/index.ts";
 import { author, sound } from "../support/author.ts";
 import { level } from "../support/bowl.ts";
 import { emptyFolder, run } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const command = join(root, "cli/bilevel.js");
@@ -27,6 +28,7 @@ describe("bilevel mechanism test", () => {
     expect(code.trim().split("\n").length).toBeLessThanOrEqual(22);
     const { status, stdout, stderr } = bilevel(written("dead-ends.ts", code), "test", "dead-ends.ts");
     expect([status, stderr]).toEqual([0, ""]);
+    expect(codeWordsIn(stdout)).toEqual([]);
     for (const check of ["size", "imports", "types", "loads", "contract", "deterministic", "state", "limits", "live"])
       expect(stdout).toContain(`pass  ${check}`);
     for (const task of ["valley", "mixed", "rugged"])
@@ -93,7 +95,8 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
 
   it("show has its record, what it took, and its code", () => {
     const { stdout } = bilevel(home, "show", "one-fifth-rule");
-    expect(stdout).toMatch(/touches: changed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
+    expect(stdout).toMatch(/it did: changed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
+    expect(codeWordsIn(stdout.split("\n\n")[0] ?? "")).toEqual([]); // its code follows
     expect(stdout).toContain("Rechenberg");
     expect(bilevel(home, "show", "9")).toMatchObject({
       status: 2,

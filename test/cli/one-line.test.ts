@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { emptyFolder } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
+import { hasTerminal, inTerminal } from "../support/terminal.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
 const bilevel = (folder: string, ...args: string[]) =>
@@ -40,8 +42,14 @@ the trial's seed goes to SEED
 6 trials of: node train.js; minimize loss
 `);
     expect(stdout).toContain("end: the budget of 6 trials is used up");
+    expect(codeWordsIn(stdout)).toEqual([]);
     expect(existsSync(join(folder, "bilevel.config.ts"))).toBe(false);
     expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
+    expect(bilevel(folder, "status").stdout).toContain("run run-1");
+    expect(bilevel(folder, "show", "1").stdout).toMatch(/^trial 1: /);
+    expect(bilevel(folder, "plugins").stdout).toMatch(
+      /^# run-1\ninner\n {2}propose +SOURCE +propose-search +\d+ calls/,
+    );
     expect(bilevel(folder, "resume").status).toBe(0);
   });
 
@@ -104,16 +112,70 @@ the trial's seed goes to SEED
       "names no program",
     ],
     ["an unknown parameter", [...line, "--params", "RATES", "--yes"], "RATES is no constant"],
+    ["a quote that is not closed", line.with(2, "node train.js --name='a b"), "a quote that is not closed"],
+    [
+      "a variable in front of the program",
+      [...line.with(2, "RATE_SCALE=2 node train.js"), "--yes"],
+      "RATE_SCALE=2 bilevel run --command",
+    ],
+    ["no trials", [...line, "--trials", "0", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["half a trial", [...line, "--trials", "2.5", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["trials below zero", [...line, "--trials", "-3", "--yes"], "E_USAGE  bilevel run --trials"],
+    ["a word for a number", [...line, "--trials", "many", "--yes"], "E_USAGE  bilevel run --trials"],
     ["trials without a command", ["run", "--trials", "3"], "command"],
   ])("with %s is told so, with exit code 2", (_, args, message) => {
-    const { status, stderr } = bilevel(folderWith(), ...args);
+    const folder = folderWith();
+    const { status, stdout, stderr } = bilevel(folder, ...args);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+    expect(codeWordsIn(stderr)).toEqual([]);
+    if (args.includes("--yes")) expect(stdout).toBe("");
+    expect(existsSync(join(folder, ".bilevel"))).toBe(false);
+  });
+
+  it.runIf(hasTerminal).each([
+    ["n", "n\r", false],
+    ["Enter", "\r", true],
+    ["^C", "\x03", false],
+  ])("asks once where there is somebody, and takes %s for an answer", async (_, answer, isRun) => {
+    const folder = folderWith();
+    const words = `run --command "node train.js" --metric loss --minimize --trials 1 --quiet`;
+    const { status, lines } = await inTerminal(folder, [words], { answer });
+    expect(status).toBe(0);
+    expect(lines.filter((one) => one.includes("start? [Y/n]")).length).toBe(1);
+    expect(existsSync(join(folder, ".bilevel", "run-1", "journal.jsonl"))).toBe(isRun);
+    expect(lines.some((one) => one.startsWith("end: "))).toBe(isRun);
+    expect(lines.join()).not.toContain("unexpected");
+  });
+
+  it("is what the README shows first, with its options", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    expect(readme.indexOf("bilevel run --command")).toBeLessThan(readme.indexOf("defineConfig("));
+    const row = readme.split("\n").find((one) => one.startsWith("| `bilevel run --command`")) ?? "";
+    for (const option of ["metric", "minimize", "maximize", "params", "trials", "yes", "save"])
+      expect(row).toContain(`\`--${option}\``);
   });
 
   it("of a program without numbers is told so", () => {
     const { status, stderr } = bilevel(folderWith('console.log("loss: 1");\n'), ...line, "--yes");
     expect(status).toBe(2);
     expect(stderr).toContain("no parameter was found in train.js");
+    expect(stderr).toContain('values: { via: "args" }: docs/config.md'); // they may be arguments
+  });
+
+  it("gives the program its words as a shell would, and bilevel's own environment", () => {
+    const folder = folderWith(`${program}
+if (process.argv.slice(2).join("|") !== "--name=a b|c d|e" || process.env.DEVICE !== "3")
+  throw new Error(JSON.stringify([process.argv, process.env.DEVICE]));
+`);
+    const words = `node train.js --name="a b" 'c d' e`;
+    const args = [...line.with(2, words), "--trials", "1", "--yes", "-C", folder];
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, DEVICE: "3" },
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("1 trial of: node train.js");
+    expect(stdout).not.toMatch(/(?<![\d.])1 (trials|controls|calls|pairs|changes|times)\b/);
   });
 });

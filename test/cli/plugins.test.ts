@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { emptyFolder } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
 const config = `
@@ -40,6 +41,8 @@ research
 `);
   expect(bilevel("run", "--quiet").status).toBe(0);
   const { stdout } = bilevel("plugins", "run-1");
+  const said = before.stdout + stdout;
+  expect(codeWordsIn(said.replaceAll(/ (BRIEF|TURN) /g, ""))).toEqual([]); // the contract's own names of stages
   expect(stdout).toMatch(/^ {2}evaluate +evaluate-function +\d+ calls, [\d.]+ ms$/m);
   expect(stdout).toMatch(/^inner, under test: tabu\n {2}\+ propose +SHAPE +tabu +\d+ calls?, [\d.]+ ms$/m);
   const arms = JSON.parse(bilevel("plugins", "run-1", "--json").stdout) as { level: string; isInForce: boolean }[];

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Fact } from "../../core/index.ts";
 import { emptyFolder, lasting, ofType } from "../support/run.ts";
+import { codeWordsIn } from "../support/screen-words.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
 const bilevel = (folder: string, ...args: string[]) =>
@@ -62,6 +63,7 @@ describe("bilevel simplify", () => {
     expect(table).toMatch(/^A 0\.9 → [\d.]+: worth 0\.\d+$/m);
     expect(table).toMatch(/^B 0\.9 → [\d.]+: worth 0\.\d+$/m);
     expect(table).toMatch(/^IDLE 0\.5 → [\d.]+: no effect, dropped$/m);
+    expect(codeWordsIn(shown)).toEqual([]);
     expect(table).toContain("2 of 3 changes are left; loss as with all of them");
     expect(readFileSync(join(folder, ".bilevel", "run-1-small", "summary.md"), "utf8")).toContain("- IDLE 0.5 →");
   });

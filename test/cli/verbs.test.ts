@@ -128,6 +128,17 @@ describe("the command", () => {
     });
   });
 
+  it("tells its version, and how to start where there is no config", () => {
+    const folder = emptyFolder();
+    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+    const { version } = JSON.parse(text) as { version: string };
+    expect(bilevel(folder, "--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    expect(bilevel(folder, "run")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("bilevel run --command 'python train.py' --metric NAME --minimize") as string,
+    });
+  });
+
   it("tells an older Node in one line what it needs", () => {
     const source = readFileSync(command, "utf8").replace("process.versions.node", '"20.20.2"');
     const folder = emptyFolder();

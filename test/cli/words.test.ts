@@ -9,14 +9,10 @@ import { outerLoop } from "../../plugins/outer-loop/index.ts";
 import { progress } from "../../plugins/progress/index.ts";
 import { bestOfTwo, inert, level, worstOfTwo } from "../support/bowl.ts";
 import { emptyFolder, run } from "../support/run.ts";
+import { codeWords, codeWordsIn } from "../support/screen-words.ts";
+import { hasTerminal, inTerminal } from "../support/terminal.ts";
 
 const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
-
-/** Words that say something to whoever reads the code only; ARCHITECTURE.md has what the screen says instead. */
-const codeWords =
-  /\b(incumbents?|verdicts?|probation|undecided|revert(ed)?|discard(ed)?|drafts?|arms?|segments?|turns?|inert|spoken|touch(es|ed)?|outcomes?|candidates?|individuals?|fitness|agents?)\b/i;
-
-const codeWordsIn = (text: string): string[] => text.split("\n").filter((line) => codeWords.test(line));
 
 function bilevel(folder: string, ...args: string[]): string {
   const { stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args, "-C", folder], {
@@ -49,6 +45,7 @@ const eventful = (stream: NodeJS.WriteStream, mode?: "plain") =>
     { observers: [progress({ stream, mode })] },
   );
 
+/** Other verbs' tests look at their own screens: demo, simplify, plugins, mechanism, the run without a config. */
 describe("the screen says nothing in words that belong to the code", () => {
   it("in a run with its tests, its end, and whatever is asked of it later", () => {
     const folder = emptyFolder();
@@ -125,6 +122,14 @@ export default defineConfig({
     const prose = readme.replaceAll(/^```.*?^```/gms, "").replaceAll(/`[^`]*`/g, "");
     expect(codeWordsIn(prose)).toEqual([]);
   });
+
+  it("which are those that ARCHITECTURE.md names", () => {
+    const text = readFileSync(new URL("../../ARCHITECTURE.md", import.meta.url), "utf8");
+    const [, named = ""] = /^([\w, ]+) stay in code:/m.exec(text) ?? [];
+    const words = named.split(", ");
+    expect(words.length).toBeGreaterThan(5);
+    expect(words.filter((word) => !codeWords.test(word))).toEqual([]);
+  });
 });
 
 describe("a terminal", () => {
@@ -137,6 +142,26 @@ describe("a terminal", () => {
     expect(lines.filter((line) => line.length >= 60)).toEqual([]);
     expect(lines.join(" ")).toMatch(/best loss [\d.]+ +gain \+[\d.]+ over [\d.]+/);
     expect(lines.join(" ").replaceAll(/ +/g, " ")).toMatch(/best-of-2: kept, its pairs say that it helps/);
+  });
+
+  it.runIf(hasTerminal)("of 60 columns has room for the end of a run, its status, and its trials", async () => {
+    const folder = emptyFolder();
+    writeFileSync(
+      join(folder, "train.js"),
+      `const LEARNING_RATE = 0.02;
+const WEIGHT_DECAY_OF_ALL_LAYERS = 0.3;
+const DROPOUT_OF_THE_LAST_LAYER = 0.5;
+const loss = (Math.log10(LEARNING_RATE) + 1) ** 2 + WEIGHT_DECAY_OF_ALL_LAYERS + DROPOUT_OF_THE_LAST_LAYER;
+console.log("validation_loss: " + loss);
+`,
+    );
+    const words = 'run --command "node train.js" --metric validation_loss --minimize --trials 8 --yes --quiet';
+    const shown = Array.from({ length: 4 }, (_, id) => `show ${id + 4}`);
+    const all = [words, "status", ...shown, "show policy-1", "show research-1"];
+    const { status, lines } = await inTerminal(folder, all, { columns: 60 });
+    expect(status).toBe(0);
+    expect(lines.join("\n")).toMatch(/^end: [^]*^run run-1 [^]*^trial 7: [^]*^trial 1: tests /m);
+    expect(lines.filter((line) => line.length > 60 && !line.includes(folder))).toEqual([]); // a path stays whole
   });
 
   it("is shown colours, unless NO_COLOR is set; a file never is", async () => {

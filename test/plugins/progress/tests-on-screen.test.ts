@@ -28,7 +28,7 @@ describe("before the start the screen says what the budget can hold", () => {
   };
 
   it("by its trials and the levels that test", async () => {
-    expect(await outlook(8, [level(), research()])).toBe("8 trials: about 1 pairs, too few to judge a change");
+    expect(await outlook(8, [level(), research()])).toBe("8 trials: about 1 pair, too few to judge a change");
     expect(await outlook(30, [level(), research()])).toBe(
       "30 trials: about 12 pairs, enough to judge one clear change",
     );
