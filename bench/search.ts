@@ -136,22 +136,18 @@ async function main(): Promise<void> {
   const old = facts.filter((fact): fact is Played => "task" in fact);
   const started = performance.now();
   const played = flags.from ? old : await playAll(games());
-  const made: Made | undefined = flags.from
-    ? facts.filter((fact): fact is Made => "minutes" in fact).at(-1)
-    : {
-        minutes: (performance.now() - started) / 60_000,
-        cores: availableParallelism(),
-        cpu: cpus()[0]?.model ?? "unknown",
-        node: process.version,
-        packages,
-      };
+  const minutes = (performance.now() - started) / 60_000;
+  const [cores, cpu] = [availableParallelism(), cpus()[0]?.model ?? "unknown"];
+  const made = flags.from
+    ? facts.filter((fact): fact is Made => "minutes" in fact)
+    : [{ minutes, cores, cpu, node: process.version, packages }];
   if (!flags.from && !flags["no-speed"] && !flags.real && !flags.tasks) {
     Object.assign(speeds, { search: await speedOf("search", 3000) });
     if (played.some(({ method }) => method === "optuna"))
       speeds.optuna = await speedOf("optuna", flags.quick ? 1000 : 3000);
     if (flags.raw) appendFileSync(flags.raw, `${JSON.stringify({ speeds })}\n`);
   }
-  if (flags.raw && made) appendFileSync(flags.raw, `${JSON.stringify(made)}\n`);
+  if (flags.raw && !flags.from) for (const part of made) appendFileSync(flags.raw, `${JSON.stringify(part)}\n`);
   closeBridge();
   const summary = summarise(played, speeds);
   const report = reportOf(summary, speeds, made);

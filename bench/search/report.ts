@@ -1,6 +1,7 @@
 import { integer, mean, median, quantile, streamOf } from "../../kit/index.ts";
 import { others } from "./methods.ts";
 import type { Played } from "./play.ts";
+import { tasks as all } from "./tasks.ts";
 
 /** A share or a mean with its 95 % interval, by resampling (Efron 1979). */
 export interface Interval {
@@ -47,6 +48,9 @@ export interface Summary {
   winRate30: Interval;
   winRate100: Interval;
   winRateBest100: Interval;
+  /** Against Optuna's default, on the tasks that were held out alone. */
+  heldOut30: Interval;
+  heldOut100: Interval;
   /** Measurements that four slots take for what one slot reached, over one slot's: median over the tasks. */
   slots4: number;
   msPerProposal1000: number;
@@ -96,9 +100,20 @@ const wins = (ours: readonly Played[], theirs: readonly Played[]): number[] =>
     return other ? [one.value < other.value ? 1 : one.value === other.value ? 0.5 : 0] : [];
   });
 
+/** For each task, how the games with one slot of one method went beside those of the other. */
+function winsByTask(played: readonly Played[], method: string, other: string, trials: number): number[][] {
+  const games = played.filter((one) => one.trials === trials && one.slots === 1);
+  return groupsOf(games, ({ task }) => task).map((list) =>
+    wins(
+      list.filter((one) => one.method === method),
+      list.filter((one) => one.method === other),
+    ),
+  );
+}
+
 /** What the games say. `ours`: the method that is judged. */
 export function summarise(played: readonly Played[], speeds: Speeds = {}, ours = "search"): Summary {
-  const pairs: Record<string, number[][]> = { "30": [], "100": [], best100: [] };
+  const againstBest: number[][] = [];
   const tasks = groupsOf(played, ({ task, trials, slots }) => JSON.stringify([task, trials, slots])).map(
     (list): TaskReport => {
       const { task, trials, slots } = list[0] as Played;
@@ -125,21 +140,23 @@ export function summarise(played: readonly Played[], speeds: Speeds = {}, ours =
         ]),
       );
       if (slots === 1) {
-        const optuna = byMethod.get("optuna");
-        if (optuna) pairs[String(trials)]?.push(wins(mine, optuna));
         const competitors = ["random", "local", ...others].filter((method) => byMethod.has(method));
         const best = competitors.sort(
           (a, b) => (methods[a]?.regret.value ?? Infinity) - (methods[b]?.regret.value ?? Infinity),
         )[0];
-        if (trials === 100 && best !== undefined) pairs.best100?.push(wins(mine, byMethod.get(best) ?? []));
+        if (trials === 100 && best !== undefined) againstBest.push(wins(mine, byMethod.get(best) ?? []));
       }
       return { task, trials, slots, seeds: new Set(list.map(({ seed }) => seed)).size, methods };
     },
   );
+  const heldOut = new Set(all.filter(({ role }) => role === "held out").map(({ name }) => name));
+  const hidden = played.filter(({ task }) => heldOut.has(task));
   return {
-    winRate30: intervalOver(pairs["30"] ?? [], "30"),
-    winRate100: intervalOver(pairs["100"] ?? [], "100"),
-    winRateBest100: intervalOver(pairs.best100 ?? [], "best 100"),
+    winRate30: intervalOver(winsByTask(played, ours, "optuna", 30), "30"),
+    winRate100: intervalOver(winsByTask(played, ours, "optuna", 100), "100"),
+    winRateBest100: intervalOver(againstBest, "best 100"),
+    heldOut30: intervalOver(winsByTask(hidden, ours, "optuna", 30), "held out 30"),
+    heldOut100: intervalOver(winsByTask(hidden, ours, "optuna", 100), "held out 100"),
     slots4: slotsRatio(played.filter(({ method }) => method === ours)),
     msPerProposal1000: speeds[ours]?.["1000"] ?? NaN,
     optunaMs1000: speeds.optuna?.["1000"] ?? NaN,
@@ -153,18 +170,11 @@ function duelsOf(played: readonly Played[], ours: string): Duel[] {
   const rivals = ["random", "local", "tpe", "cma", ...others].map((other) => [ours, other] as const);
   return [...rivals, ["tpe", "optuna"] as const, ["cma", "optuna-cma"] as const].flatMap(([method, other]) =>
     [30, 100].flatMap((trials): Duel[] => {
-      const games = played.filter((one) => one.trials === trials && one.slots === 1);
-      const of = (name: string): Played[] => games.filter((one) => one.method === name);
-      const byTask = groupsOf(of(method), ({ task }) => task).map((list) =>
-        wins(
-          list,
-          of(other).filter(({ task }) => task === list[0]?.task),
-        ),
-      );
-      const count = byTask.flat().length;
-      return count === 0
+      const byTask = winsByTask(played, method, other, trials);
+      const games = byTask.flat().length;
+      return games === 0
         ? []
-        : [{ method, other, trials, games: count, wins: intervalOver(byTask, `${method} ${other} ${trials}`) }];
+        : [{ method, other, trials, games, wins: intervalOver(byTask, `${method} ${other} ${trials}`) }];
     }),
   );
 }
@@ -203,7 +213,7 @@ function slotsRatio(ours: readonly Played[]): number {
 const span = ({ value, low, high }: Interval): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
 /** The summary as Markdown. */
-export function reportOf(summary: Summary, speeds: Speeds, made: Made | undefined): string {
+export function reportOf(summary: Summary, speeds: Speeds, made: readonly Made[]): string {
   const lines: string[] = [];
   for (const { task, trials, slots, seeds, methods } of summary.tasks) {
     lines.push(`### ${task}, ${trials} trials${slots > 1 ? `, ${slots} slots` : ""}, ${seeds} seeds`, "");
@@ -219,6 +229,9 @@ export function reportOf(summary: Summary, speeds: Speeds, made: Made | undefine
   lines.push(
     `- wins against Optuna's default: 30 trials ${span(summary.winRate30)}, 100 trials ${span(summary.winRate100)}`,
   );
+  lines.push(
+    `- of these, on the tasks held out: 30 trials ${span(summary.heldOut30)}, 100 trials ${span(summary.heldOut100)}`,
+  );
   lines.push(`- wins against the best competitor of each task, 100 trials: ${span(summary.winRateBest100)}`);
   lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`, "");
   lines.push("| method | against | trials | games | wins, ties as half |", "| --- | --- | --- | --- | --- |");
@@ -232,10 +245,11 @@ export function reportOf(summary: Summary, speeds: Speeds, made: Made | undefine
   );
   for (const [method, byCount] of Object.entries(speeds))
     lines.push(`| ${method} | ${counts.map((count) => byCount[count] ?? "").join(" | ")} |`);
-  if (made)
+  const last = made.at(-1);
+  if (last)
     lines.push(
       "",
-      `Played in ${made.minutes.toFixed(1)} minutes on ${made.cores} cores (${made.cpu}), Node ${made.node}; ${made.packages.join(", ")}.`,
+      `Played in ${made.reduce((sum, { minutes }) => sum + minutes, 0).toFixed(1)} minutes, ${made.length} parts, on ${last.cores} cores (${last.cpu}), Node ${last.node}; ${last.packages.join(", ")}.`,
     );
   return `${lines.join("\n")}\n`;
 }

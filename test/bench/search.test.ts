@@ -18,7 +18,7 @@ describe("the benchmark of the search", () => {
       .map((line) => JSON.parse(line) as Played | { speeds: Speeds } | Made);
     const speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
     const played = facts.filter((fact): fact is Played => "task" in fact);
-    const made = facts.findLast((fact): fact is Made => "minutes" in fact);
+    const made = facts.filter((fact): fact is Made => "minutes" in fact);
     expect(reportOf(summarise(played, speeds), speeds, made)).toBe(read(report));
   });
 
