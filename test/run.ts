@@ -9,7 +9,7 @@ interface Results {
   numPassedTests: number;
   numFailedTests: number;
   numPendingTests: number;
-  testResults: readonly { name: string; assertionResults: readonly Result[] }[];
+  testResults: readonly { name: string; status: string; message: string; assertionResults: readonly Result[] }[];
 }
 
 interface Result {
@@ -44,10 +44,13 @@ let [passed, failed, skipped] = [0, 0, 0];
 try {
   const told = JSON.parse(readFileSync(results, "utf8")) as Results;
   [passed, failed, skipped] = [told.numPassedTests, told.numFailedTests, told.numPendingTests];
-  for (const { name, assertionResults } of told.testResults)
-    for (const { status, fullName, failureMessages } of assertionResults)
-      if (status === "failed")
-        console.log(`failed: ${relative(process.cwd(), name)} > ${fullName}: ${failureMessages[0]?.split("\n")[0]}`);
+  for (const { name, status, message, assertionResults } of told.testResults) {
+    const file = relative(process.cwd(), name);
+    const lost = assertionResults.filter((one) => one.status === "failed");
+    const say = (what: string, why = ""): void => console.log(`failed: ${what}: ${why.split("\n")[0]}`);
+    for (const { fullName, failureMessages } of lost) say(`${file} > ${fullName}`, failureMessages[0]);
+    if (status === "failed" && lost.length === 0) say(file, message);
+  }
 } catch {
   console.error("the test runner left no results");
 }
