@@ -226,23 +226,27 @@ export function reportOf(summary: Summary, speeds: Speeds, made: readonly Made[]
     lines.push("");
   }
   lines.push("### Overall", "");
-  lines.push(
-    `- wins against Optuna's default: 30 trials ${span(summary.winRate30)}, 100 trials ${span(summary.winRate100)}`,
-  );
-  lines.push(
-    `- of these, on the tasks held out: 30 trials ${span(summary.heldOut30)}, 100 trials ${span(summary.heldOut100)}`,
-  );
-  lines.push(`- wins against the best competitor of each task, 100 trials: ${span(summary.winRateBest100)}`);
-  lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`, "");
+  const overall: readonly [string, Interval][] = [
+    ["wins against Optuna's default, 30 trials", summary.winRate30],
+    ["wins against Optuna's default, 100 trials", summary.winRate100],
+    ["of these, on the tasks held out, 30 trials", summary.heldOut30],
+    ["of these, on the tasks held out, 100 trials", summary.heldOut100],
+    ["wins against the best competitor of each task, 100 trials", summary.winRateBest100],
+  ];
+  for (const [what, told] of overall) if (!Number.isNaN(told.value)) lines.push(`- ${what}: ${span(told)}`);
+  if (!Number.isNaN(summary.slots4))
+    lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`);
+  lines.push("");
   lines.push("| method | against | trials | games | wins, ties as half |", "| --- | --- | --- | --- | --- |");
   for (const { method, other, trials, games, wins: won } of summary.duels)
     lines.push(`| ${method} | ${other} | ${trials} | ${games} | ${span(won)} |`);
   lines.push("");
   const counts = ["30", "100", "300", "1000", "3000"];
-  lines.push(
-    `| ms per proposal after so many trials | ${counts.join(" | ")} |`,
-    `| --- |${counts.map(() => " --- |").join("")}`,
-  );
+  if (Object.keys(speeds).length > 0)
+    lines.push(
+      `| ms per proposal after so many trials | ${counts.join(" | ")} |`,
+      `| --- |${counts.map(() => " --- |").join("")}`,
+    );
   for (const [method, byCount] of Object.entries(speeds))
     lines.push(`| ${method} | ${counts.map((count) => byCount[count] ?? "").join(" | ")} |`);
   const last = made.at(-1);
