@@ -46,7 +46,7 @@ const plans = {
   quick: { seeds: "4", trials: "30", methods: ["search", "local", "random", "optuna"] },
   real: { seeds: "8", trials: "30", methods: ["search", "local", "random", ...others] },
 };
-/** A game of SMAC takes as long as fifty of the others. */
+/** A game of SMAC takes many times as long as one of the others. */
 const seedsOfSmac = 4;
 const quickTasks = ["karpathy-surrogate", "bbob-mixint f8 d10", "bbob-mixint f18 d10"];
 const plan = plans[flags.quick ? "quick" : flags.real ? "real" : "fast"];

@@ -47,6 +47,7 @@ export const closeBridge = (): void => python?.close();
 const baselines = new Map<string, number>();
 const scratch = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const round = (value: number): number => Number(value.toPrecision(6));
+
 export async function play(game: Game, task: Task, proposer: Plugin | undefined): Promise<Played> {
   const instance = await task.open(game.seed, bridge);
   const told = proposer ? await playOwn(game, instance, proposer) : await playOther(game, instance);

@@ -62,14 +62,7 @@ export interface Summary {
 const resamples = 2000;
 const digits = (value: number): number => Number(value.toPrecision(5));
 
-function interval(values: readonly number[], key: string): Interval {
-  if (values.length === 0) return { value: NaN, low: NaN, high: NaN };
-  const random = streamOf("report", key);
-  const means = Array.from({ length: resamples }, () =>
-    mean(values.map(() => values[integer(random, values.length)] as number)),
-  );
-  return { value: digits(mean(values)), low: digits(quantile(means, 0.025)), high: digits(quantile(means, 0.975)) };
-}
+const interval = (values: readonly number[], key: string): Interval => intervalOver([values], key);
 
 /** Of what was played on several tasks: tasks are drawn, then the games of each, since those of one task are alike. */
 function intervalOver(byTask: readonly (readonly number[])[], key: string): Interval {
@@ -110,6 +103,9 @@ function winsByTask(played: readonly Played[], method: string, other: string, tr
     ),
   );
 }
+
+const duel = (played: readonly Played[], method: string, other: string, trials: number): Interval =>
+  intervalOver(winsByTask(played, method, other, trials), `${method} ${other} ${trials}`);
 
 /** What the games say. `ours`: the method that is judged. */
 export function summarise(played: readonly Played[], speeds: Speeds = {}, ours = "search"): Summary {
@@ -152,11 +148,11 @@ export function summarise(played: readonly Played[], speeds: Speeds = {}, ours =
   const heldOut = new Set(all.filter(({ role }) => role === "held out").map(({ name }) => name));
   const hidden = played.filter(({ task }) => heldOut.has(task));
   return {
-    winRate30: intervalOver(winsByTask(played, ours, "optuna", 30), "30"),
-    winRate100: intervalOver(winsByTask(played, ours, "optuna", 100), "100"),
+    winRate30: duel(played, ours, "optuna", 30),
+    winRate100: duel(played, ours, "optuna", 100),
     winRateBest100: intervalOver(againstBest, "best 100"),
-    heldOut30: intervalOver(winsByTask(hidden, ours, "optuna", 30), "held out 30"),
-    heldOut100: intervalOver(winsByTask(hidden, ours, "optuna", 100), "held out 100"),
+    heldOut30: duel(hidden, ours, "optuna", 30),
+    heldOut100: duel(hidden, ours, "optuna", 100),
     slots4: slotsRatio(played.filter(({ method }) => method === ours)),
     msPerProposal1000: speeds[ours]?.["1000"] ?? NaN,
     optunaMs1000: speeds.optuna?.["1000"] ?? NaN,
@@ -170,11 +166,8 @@ function duelsOf(played: readonly Played[], ours: string): Duel[] {
   const rivals = ["random", "local", "tpe", "cma", ...others].map((other) => [ours, other] as const);
   return [...rivals, ["tpe", "optuna"] as const, ["cma", "optuna-cma"] as const].flatMap(([method, other]) =>
     [30, 100].flatMap((trials): Duel[] => {
-      const byTask = winsByTask(played, method, other, trials);
-      const games = byTask.flat().length;
-      return games === 0
-        ? []
-        : [{ method, other, trials, games, wins: intervalOver(byTask, `${method} ${other} ${trials}`) }];
+      const games = winsByTask(played, method, other, trials).flat().length;
+      return games === 0 ? [] : [{ method, other, trials, games, wins: duel(played, method, other, trials) }];
     }),
   );
 }
