@@ -21,7 +21,9 @@ function bilevel(folder: string, ...args: string[]): string {
   return stdout + stderr;
 }
 
-const { getColorDepth } = WriteStream.prototype;
+/** What a terminal of 256 colours answers, whatever variables (CI, TERM_PROGRAM and the like) the tests run under. */
+const getColorDepth = () =>
+  WriteStream.prototype.getColorDepth({ TERM: "xterm-256color", NO_COLOR: process.env["NO_COLOR"] });
 
 /** A stream that is a terminal of so many columns. */
 function terminal(columns: number) {
@@ -166,7 +168,6 @@ console.log("validation_loss: " + loss);
 
   it("is shown colours, unless NO_COLOR is set; a file never is", async () => {
     vi.stubEnv("NO_COLOR", undefined);
-    vi.stubEnv("TERM", "xterm-256color");
     vi.stubEnv("FORCE_COLOR", undefined);
     const colour = /\x1b\[3[0-9]m/;
     const coloured = terminal(100);
