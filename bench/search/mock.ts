@@ -18,6 +18,8 @@ export interface MockOptions {
   /** Some of the parameters are sizes, and all of them together must fit. */
   memory: boolean;
   conditions: boolean;
+  /** Of the numbers that matter most, so many start at the far end. */
+  wrong?: number;
   /** How far the baseline is from the best, as a standard deviation on each axis. */
   offset: number;
 }
@@ -28,8 +30,8 @@ export interface MockOptions {
  * distance, parameters that hardly matter, rates that diverge, sizes that do
  * not fit. For tuning the search only; nothing is judged on it.
  */
-export function mock(seed: number, { parameters: count, noise, memory, conditions, offset }: MockOptions) {
-  const random = streamOf("mock", seed, count, ...(offset === 0.25 ? [] : [offset]));
+export function mock(seed: number, { parameters: count, noise, memory, conditions, offset, wrong = 0 }: MockOptions) {
+  const random = streamOf("mock", seed, count, ...(offset === 0.25 ? [] : [offset]), ...(wrong === 0 ? [] : [wrong]));
   const names: string[] = [];
   const parameters: Record<string, Parameter> = {};
   const optimum: number[] = [];
@@ -60,9 +62,12 @@ export function mock(seed: number, { parameters: count, noise, memory, condition
     weight.push(Math.exp(1.2 * normal(random)));
     costs.push(Array.from({ length: 4 }, () => random()));
   }
+  const numbers = names.flatMap((_, n) => (n % 7 === 3 || n % 7 === 6 ? [] : [n]));
+  const wrongs = numbers.sort((a, b) => (weight[b] as number) - (weight[a] as number)).slice(0, wrong);
   for (const [n, name] of names.entries()) {
     const parameter = parameters[name] as Parameter;
-    const place = Math.min(0.98, Math.max(0.02, (optimum[n] as number) + offset * normal(random)));
+    const near = Math.min(0.98, Math.max(0.02, (optimum[n] as number) + offset * normal(random)));
+    const place = wrongs.includes(n) ? ((optimum[n] as number) < 0.5 ? 0.9 : 0.1) : near;
     const value =
       parameter.type === "choice"
         ? parameter.values[integer(random, parameter.values.length)]

@@ -180,6 +180,8 @@ export const tasks: readonly Task[] = [
   made("mock near 14", { parameters: 14, noise: 0.02, memory: true, conditions: false, offset: 0.12 }),
   made("mock near 20", { parameters: 20, noise: 0.02, memory: true, conditions: false, offset: 0.12 }),
   made("mock 8", { parameters: 8, noise: 0, memory: false, conditions: false, offset: 0.25 }),
+  made("mock poor 14", { parameters: 14, noise: 0.02, memory: false, conditions: false, offset: 0.25, wrong: 3 }),
+  made("mock poor 20", { parameters: 20, noise: 0.02, memory: true, conditions: true, offset: 0.25, wrong: 4 }),
   made("mock 25", { parameters: 25, noise: 0.03, memory: true, conditions: true, offset: 0.25 }),
   ...[1, 3, 7, 9, 13, 15, 17, 21].map((number) => bbob("tuning", number)),
   learner("tuning", "svm_wine", svm),

@@ -1,9 +1,10 @@
 import type { TaskChange, Turn } from "../../core/index.ts";
-import { expectedImprovement, shuffle, type Axis } from "../../kit/index.ts";
+import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
-import { fittedTo, type Knowledge } from "./knowledge.ts";
+import type { Knowledge } from "./knowledge.ts";
+import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
-import { Surrogate, type Ascent } from "./surrogate.ts";
+import { Surrogate } from "./surrogate.ts";
 
 /** Where a proposal starts from, and what may move. */
 export interface Around {
@@ -14,6 +15,13 @@ export interface Around {
   readonly running: readonly (readonly number[])[];
   /** Places as they will be, conditions applied. */
   whole(places: readonly number[]): readonly number[];
+}
+
+interface Ranked {
+  readonly places: readonly number[];
+  worth: number;
+  /** Its worth counts the chance to crash. */
+  isSettled: boolean;
 }
 
 interface Candidate {
@@ -31,6 +39,8 @@ const climbs = { rounds: 2, steps: 20, leaders: 4 } as const;
 const elites = 8;
 /** How much the chance to run through counts: a crash costs a trial and teaches less than a measurement. */
 const caution = 6;
+/** What is worth less than this share of the best so far is not looked at any longer. */
+const near = 0.5;
 /** Candidates handed on, in case that the first are known or illegal. */
 const most = 40;
 
@@ -47,9 +57,10 @@ export function candidatesFrom(
   const { axes, start, reach, running, whole } = around;
   const { direction } = view.objective;
   const sign = direction === "minimize" ? 1 : -1;
-  const fitted = known.fitted?.center === parent.id ? known.fitted : fittedTo(known, axes, parent.id);
-  const { tried, data, squares, toModel, toLoss } = fitted;
-  const model = new Surrogate(axes, data, (known.ascent as Ascent).theta, running, squares);
+  const own = known.model as Model;
+  const fitted = own.center === parent.id ? own : (modelOf(known.tried, axes, parent.id, own.ascent, 0) as Model);
+  const { tried, factor, y, toModel, toLoss } = fitted;
+  const model = new Surrogate(axes, factor, y, running);
   const chance = crashChance(axes, [...known.tried.values()], start);
   const value = view.incumbent?.trial.id === parent.id ? view.incumbent.value : NaN;
   const reached = Number.isNaN(value) ? model.predict(start).mean : toModel(sign * value);
@@ -57,26 +68,28 @@ export function candidatesFrom(
   const best = Math.min(reached, ...running.map((places) => model.predict(places).mean));
   model.anchorAt(start);
 
-  const ranked: { places: readonly number[]; worth: number; isSettled?: boolean }[] = [];
+  const ranked: Ranked[] = [];
   let leading = 0;
+  /** The chance to crash can only lower a worth, so it is asked for those alone that lead. */
+  const settle = (one: Ranked): void => {
+    if (!one.isSettled) one.worth *= (1 - chance(one.places)) ** caution;
+    one.isSettled = true;
+  };
   const add = (given: readonly number[]): void => {
     const places = whole(given);
-    // what cannot come near the best so far is not worth its full prediction
-    if (expectedImprovement(model.outlook(places), best) < 0.25 * leading) return;
-    const worth = expectedImprovement(model.settle(), best);
-    leading = Math.max(leading, worth);
-    ranked.push({ places, worth });
+    const worth = model.improvement(places, best, near * leading);
+    if (worth === 0) return;
+    const one: Ranked = { places, worth, isSettled: false };
+    if (worth > leading) settle(one);
+    leading = Math.max(leading, one.isSettled ? one.worth : 0);
+    ranked.push(one);
   };
-  /** Orders them; the chance to crash can only lower a worth, so it is asked for those alone that lead. */
   const order = (leaders: number): void => {
     for (;;) {
       ranked.sort((a, b) => b.worth - a.worth);
       const open = ranked.slice(0, leaders).filter(({ isSettled }) => !isSettled);
       if (open.length === 0) return;
-      for (const one of open) {
-        one.worth *= (1 - chance(one.places)) ** caution;
-        one.isSettled = true;
-      }
+      open.forEach(settle);
     }
   };
   const times = (count: number, make: (n: number) => readonly number[]): void => {
@@ -85,7 +98,7 @@ export function candidatesFrom(
 
   const isWide = known.stalled >= patience;
   const good = tried
-    .map(({ id, places }, i) => ({ id, places, y: data.y[i] as number }))
+    .map(({ id, places }, i) => ({ id, places, y: y[i] as number }))
     .sort((a, b) => a.y - b.y)
     .slice(0, elites);
   const others = good.filter(({ id }) => id !== parent.id).map(({ places }) => places);

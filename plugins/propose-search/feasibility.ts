@@ -1,6 +1,7 @@
 import { cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { columnsOf, squaresFrom, type Column } from "./columns.ts";
-import { nearest, type Tried } from "./knowledge.ts";
+import type { Tried } from "./knowledge.ts";
+import { nearest } from "./model.ts";
 
 /** Believed of a point of which nothing is known, as a place on the normal distribution: crashes are rare around a baseline that runs. */
 const prior = -1;

@@ -2,8 +2,8 @@ import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../c
 import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { codeOf, learn, nothing, placesWith, withCode } from "./knowledge.ts";
-import { sparseMove } from "./moves.ts";
+import { codeOf, isFarBetter, learn, nothing, placesWith, withCode } from "./knowledge.ts";
+import { anyPlace, sparseMove } from "./moves.ts";
 
 /** Points measured before the model is asked. */
 const first = 6;
@@ -13,8 +13,8 @@ const focusWeight = 4;
 const draws = 20;
 
 /**
- * The default: a model-based local search that knows that its start is good
- * and its budget short. A Gaussian process on the points around the best one
+ * The default: a model-based local search for a start that is good and a budget
+ * that is short; its first point asks whether the start is good. A Gaussian process on the points around the best one
  * ranks changes of few parameters by expected improvement times the chance not
  * to crash; where nothing was kept for a while, wider ones too. docs/search.md.
  */
@@ -81,12 +81,17 @@ export function searchMoves(
           ? placesWith(axes, valuesAt(space, axes, places, from), code)
           : places,
     };
-    if (known.ascent && (known.fitted?.tried.length ?? 0) >= first)
+    if (known.model && known.model.tried.length >= first)
       for (const { places, belief } of candidatesFrom(known, around, turn)) {
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
-    const draw = (): Values => valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
-    return told(drawn(draw, isNew, draws));
+    const near = (): Values => valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
+    if ((known.tried.size > 1 || running.length > 0) && !isFarBetter(known)) return told(drawn(near, isNew, draws));
+    const far = (): Values => valuesAt(space, axes, anyPlace(axes, start, random, free), from);
+    return told(
+      drawn((look) => (look < draws / 2 ? far() : near()), isNew, draws),
+      "from anywhere: is the baseline good?",
+    );
   };
 }

@@ -1,8 +1,19 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { normal, streamOf, type Axis } from "../../../kit/index.ts";
+import { expectedImprovement, normal, streamOf, type Axis } from "../../../kit/index.ts";
+import {
+  factored,
+  pairsOf,
+  scalesOf,
+  squaresOf,
+  withPoint,
+  type Factor,
+} from "../../../plugins/propose-search/covariance.ts";
+import { ascend, evidence, priorOf, startOf } from "../../../plugins/propose-search/evidence.ts";
 import { crashChance } from "../../../plugins/propose-search/feasibility.ts";
 import type { Tried } from "../../../plugins/propose-search/knowledge.ts";
-import { ascend, evidence, priorOf, squaresOf, startOf, Surrogate } from "../../../plugins/propose-search/surrogate.ts";
+import { modelAfter, modelOf } from "../../../plugins/propose-search/model.ts";
+import { Surrogate } from "../../../plugins/propose-search/surrogate.ts";
 
 const float: Axis = { name: "x", path: [], domain: { type: "float", min: 0, max: 1 }, isCategory: false, levels: [] };
 const choice: Axis = {
@@ -23,9 +34,15 @@ const points = Array.from({ length: 24 }, () => [
 ]);
 const truth = ([x = 0, y = 0, c = 0]: readonly number[]): number => 3 * (x - 0.4) ** 2 + x * y + (c === 1 ? 0.5 : 0);
 const y = points.map((point) => truth(point) - 0.7 + 0.02 * normal(random));
-const data = { points, y, shares: points.map(() => 1) };
+const data = { y, shares: points.map(() => 1) };
 const squares = squaresOf(axes, points);
 const prior = priorOf(axes);
+
+const factorOf = (theta: readonly number[], of = points, shares = of.map(() => 1)): Factor => {
+  const scales = scalesOf(theta);
+  return { scales, points: of, lower: factored(scales, shares, pairsOf(squaresOf(axes, of), scales)) };
+};
+const factor = factorOf(prior.means);
 
 describe("the surrogate", () => {
   it("knows the gradient of its evidence", () => {
@@ -53,7 +70,7 @@ describe("the surrogate", () => {
 
   it("predicts what it has not seen, and finds out which axes matter", () => {
     const { theta } = ascend(startOf(prior), squares, data, prior, 40);
-    const model = new Surrogate(axes, data, theta);
+    const model = new Surrogate(axes, factorOf(theta), y);
     const unseen = Array.from({ length: 50 }, () => [random(), random(), Math.floor(3 * random()), random()]);
     const spread = unseen.map(truth);
     const errors = unseen.map((point) => model.predict(point).mean + 0.7 - truth(point));
@@ -64,7 +81,7 @@ describe("the surrogate", () => {
   });
 
   it("predicts the same whether it is asked near its anchor or not", () => {
-    const [plain, anchored] = [new Surrogate(axes, data, prior.means), new Surrogate(axes, data, prior.means)];
+    const [plain, anchored] = [new Surrogate(axes, factor, y), new Surrogate(axes, factor, y)];
     const at = points[3] as number[];
     anchored.anchorAt(at);
     const near = at.map((place, j) => (j === 0 ? 0.9 : place));
@@ -74,20 +91,98 @@ describe("the surrogate", () => {
 
   it("is surer beside what is running, and expects nothing else there", () => {
     const at = [0.95, 0.05, 0, 0.5];
-    const [without, pending] = [new Surrogate(axes, data, prior.means), new Surrogate(axes, data, prior.means, [at])];
+    const [without, pending] = [new Surrogate(axes, factor, y), new Surrogate(axes, factor, y, [at])];
     expect(pending.predict(at).sd).toBeLessThan(0.5 * without.predict(at).sd);
     expect(pending.predict(at).mean).toBeCloseTo(without.predict(at).mean, 10);
   });
 
   it("trusts a mean of repeats more than one measurement", () => {
-    const twice = { points: [[0.5, 0.5, 0, 0.5]], y: [1] };
     const at = [0.5, 0.5, 0, 0.5];
     const noisy = prior.means.map((value, j) => (j === prior.means.length - 1 ? 0 : value));
-    const [once, often] = [1, 0.1].map((share) =>
-      new Surrogate(axes, { ...twice, shares: [share] }, noisy).predict(at),
-    );
+    const [once, often] = [1, 0.1].map((share) => new Surrogate(axes, factorOf(noisy, [at], [share]), [1]).predict(at));
     expect(often?.mean).toBeGreaterThan(once?.mean as number);
     expect(often?.sd).toBeLessThan(once?.sd as number);
+  });
+
+  it("grows by a point as if it had been there before", () => {
+    const grown = points
+      .slice(20)
+      .reduce((so, point) => withPoint(axes, so, point), factorOf(prior.means, points.slice(0, 20)));
+    const [one, other] = [new Surrogate(axes, grown, y), new Surrogate(axes, factor, y)];
+    for (const at of [
+      [0.1, 0.9, 2, 0.4],
+      [0.5, 0.5, 1, NaN],
+    ]) {
+      expect(one.predict(at).mean).toBeCloseTo(other.predict(at).mean, 9);
+      expect(one.predict(at).sd).toBeCloseTo(other.predict(at).sd, 9);
+    }
+  });
+
+  it("bears points on a grid, where what is additive determines what is left", () => {
+    const levels = [0, 0.5, 1];
+    const grid = levels.flatMap((a) => levels.flatMap((b) => levels.map((c) => [a, b, 1, c])));
+    const theta = prior.means.with(4, 12).with(6, -20); // nothing joint, no noise
+    const apart = withPoint(axes, factorOf(theta, grid), [0.5, 0.5, 1, 0.5]);
+    const { mean } = new Surrogate(axes, apart, [...grid, [0.5, 0.5, 1, 0.5]].map(truth)).predict([0.5, 1, 1, 0]);
+    expect(mean).toBeCloseTo(truth([0.5, 1, 1, 0]), 0);
+  });
+
+  it("knows what a point is worth, unless that is less than what is asked for", () => {
+    const many = Array.from({ length: 90 }, () => [random(), random(), Math.floor(3 * random()), random()]);
+    const model = new Surrogate(axes, factorOf(prior.means, many), many.map(truth));
+    const best = Math.min(...many.map(truth)) + 0.1;
+    const place = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.tuple(place, place, fc.integer({ min: 0, max: 2 }), place), place, (at, share) => {
+        const worth = expectedImprovement(model.predict(at), best);
+        expect(model.improvement(at, best, 0)).toBeCloseTo(worth, 10);
+        const least = 2 * share * worth;
+        if (least < 0.999 * worth) expect(model.improvement(at, best, least)).toBeCloseTo(worth, 10);
+        if (least > 1.001 * worth) expect(model.improvement(at, best, least)).toBe(0);
+      }),
+    );
+  });
+});
+
+describe("the model from trial to trial", () => {
+  const at = (id: number, losses = [truth(points[id % 24] as number[])]): Tried => ({
+    id,
+    places: (points[id % 24] as number[]).map((place, j) => (j === 0 ? (place + id / 97) % 1 : place)),
+    losses,
+  });
+
+  it("is the same between two fits, for new points and for repeats, as one that is made anew", () => {
+    const all = new Map(Array.from({ length: 75 }, (_, id) => [id, at(id)]));
+    const before = modelOf(all, axes, 3);
+    all.set(75, at(75));
+    const grown = modelAfter(before, all, axes, 75, 3);
+    expect(grown?.ascent).toBe(before?.ascent); // no fit, since the model has as many points as make one dear
+    all.set(40, at(40, [0.3, 0.5]));
+    for (const [id, model] of [
+      [75, grown],
+      [40, modelAfter(before, all, axes, 40, 3)],
+    ] as const) {
+      const known = new Map(model?.tried.map((one) => [one.id, one]));
+      expect(known.get(id)).toEqual(all.get(id));
+      const anew = modelOf(known, axes, 3, before?.ascent, 0);
+      const [one, other] = [model, anew].map((m) => new Surrogate(axes, m!.factor, m!.y).predict([0.3, 0.6, 1, 0.2]));
+      expect(one?.mean).toBeCloseTo(other?.mean as number, 8);
+      expect(one?.sd).toBeCloseTo(other?.sd as number, 8);
+    }
+  });
+
+  it("is fitted again in time, and where the best point is none of its own", () => {
+    const all = new Map(Array.from({ length: 75 }, (_, id) => [id, at(id)]));
+    let model = modelOf(all, axes, 3);
+    const ascents = new Set([model?.ascent]);
+    for (let id = 75; id < 81; id++) {
+      all.set(id, at(id));
+      ascents.add((model = modelAfter(model, all, axes, id, 3))?.ascent);
+    }
+    expect(ascents.size).toBeGreaterThan(3);
+    for (let id = 81; id < 150; id++) all.set(id, at(id));
+    expect(modelAfter(model, all, axes, 149, 120)?.center).toBe(120);
+    expect(modelAfter(model, all, axes, 149, 120)?.tried.length).toBe(100);
   });
 });
 

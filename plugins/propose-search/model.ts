@@ -1,0 +1,143 @@
+import { mean, quantile, variance, type Axis } from "../../kit/index.ts";
+import { columnsOf, squaresFrom } from "./columns.ts";
+import { factored, pairsOf, scalesOf, squaresOf, withPoint, type Factor } from "./covariance.ts";
+import { ascend, priorOf, startOf, type Ascent } from "./evidence.ts";
+import type { Tried } from "./knowledge.ts";
+
+/** What proposals are ranked by: the points near the best one, and how their outcomes vary together. */
+export interface Model extends Scale {
+  /** The trial in the middle. */
+  readonly center: number;
+  /** In the order of the factor's points. */
+  readonly tried: readonly Tried[];
+  readonly factor: Factor;
+  readonly ascent: Ascent;
+  /** Trials since the fit. */
+  readonly age: number;
+}
+
+/** Outcomes as the model sees them. */
+interface Scale {
+  readonly y: readonly number[];
+  readonly toModel: (loss: number) => number;
+  readonly toLoss: (y: number) => number;
+}
+
+/** Points that the model is fitted to at the most: the nearest to the best one. */
+const window = 100;
+/** Up to so many points there is a fit after every trial; with more it lasts as long as it costs. */
+const cheap = 56;
+const roundsFor = (points: number): number => Math.max(1, Math.min(10, Math.round((32 / points) ** 2)));
+const lifetimeOf = (points: number): number => Math.max(1, Math.round((points / cheap) ** 2));
+
+/** The model after one more trial, of that id. `center`: the trial of the best point. */
+export function modelAfter(
+  model: Model | undefined,
+  all: ReadonlyMap<number, Tried>,
+  axes: readonly Axis[],
+  id: number,
+  center: number,
+): Model | undefined {
+  const isIn = center === id || model?.tried.some((one) => one.id === center);
+  const age = (model?.age ?? 0) + 1;
+  if (!model || !isIn || age >= lifetimeOf(model.tried.length)) return modelOf(all, axes, center, model?.ascent);
+  const trial = all.get(id);
+  const at = model.tried.findIndex((one) => one.id === id);
+  const aged = { ...model, center, age };
+  if (trial && at >= 0) {
+    const tried = model.tried.with(at, trial);
+    const factor = factorOf(tried, model.ascent, squaresOf(axes, placesOf(tried)));
+    return { ...aged, ...scaleOf(tried), tried, factor };
+  }
+  if (trial?.losses.length !== 1) return aged;
+  const tried = [...model.tried, trial];
+  return { ...aged, ...scaleOf(tried), tried, factor: withPoint(axes, model.factor, trial.places) };
+}
+
+/** A model of the points nearest to that of the trial `center`; its fit goes on from another's. */
+export function modelOf(
+  all: ReadonlyMap<number, Tried>,
+  axes: readonly Axis[],
+  center: number,
+  from?: Ascent,
+  rounds?: number,
+): Model | undefined {
+  const measured = [...all.values()].filter(({ losses }) => losses.length > 0);
+  if (measured.length < 3) return undefined;
+  const tried = nearest(axes, measured, all.get(center)?.places ?? (measured[0] as Tried).places, window);
+  const scale = scaleOf(tried);
+  const squares = squaresOf(axes, placesOf(tried));
+  const prior = priorOf(axes, noiseOf(tried, scale));
+  const data = { y: scale.y, shares: sharesOf(tried) };
+  const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
+  return { ...scale, center, tried, ascent, age: 0, factor: factorOf(tried, ascent, squares) };
+}
+
+const placesOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);
+const sharesOf = (tried: readonly Tried[]): number[] => tried.map(({ losses }) => 1 / losses.length);
+
+function factorOf(tried: readonly Tried[], { theta }: Ascent, squares: readonly Float64Array[]): Factor {
+  const scales = scalesOf(theta);
+  return { scales, points: placesOf(tried), lower: factored(scales, sharesOf(tried), pairsOf(squares, scales)) };
+}
+
+/** The points nearest to a place, at most so many. */
+export function nearest(
+  axes: readonly Axis[],
+  tried: readonly Tried[],
+  center: readonly number[],
+  most: number,
+): readonly Tried[] {
+  const far = new Float64Array(tried.length);
+  const squares = new Float64Array(tried.length);
+  for (const [j, column] of columnsOf(axes, placesOf(tried)).entries()) {
+    squaresFrom(column, center[j] as number, 1, squares);
+    for (let i = 0; i < far.length; i++) far[i] = (far[i] as number) + (squares[i] as number);
+  }
+  return tried
+    .map((one, i) => ({ one, far: far[i] as number }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, most)
+    .map(({ one }) => one);
+}
+
+const pooled = (tried: readonly Tried[]): number => {
+  const repeated = tried.filter(({ losses }) => losses.length > 1);
+  const freedom = repeated.reduce((sum, { losses }) => sum + losses.length - 1, 0);
+  const squares = repeated.reduce((sum, { losses }) => sum + (losses.length - 1) * variance(losses), 0);
+  return freedom === 0 ? NaN : Math.sqrt(squares / freedom);
+};
+
+/** Standard deviation of one measurement on the model's scale, from repeats; undefined where there are none. */
+function noiseOf(tried: readonly Tried[], { toModel }: Scale): number | undefined {
+  const sd = pooled(tried);
+  const best = Math.min(...tried.map(({ losses }) => mean(losses)));
+  return Number.isNaN(sd) ? undefined : toModel(best + sd) - toModel(best);
+}
+
+/**
+ * Losses in units of their median distance to the best, beyond one unit by the
+ * logarithm, since a model of what is good must not spend itself on how bad the
+ * bad is; then standardised.
+ */
+function scaleOf(tried: readonly Tried[]): Scale {
+  const losses = tried.map((one) => mean(one.losses));
+  const best = Math.min(...losses);
+  const above = losses.map((loss) => loss - best).filter((gap) => gap > 0);
+  const unit = Math.max(above.length > 0 ? quantile(above, 0.5) : 0, pooled(tried) || 0, Number.MIN_VALUE);
+  const bent = (loss: number): number => {
+    const z = (loss - best) / unit;
+    return z > 1 ? 1 + Math.log(z) : z;
+  };
+  const z = losses.map(bent);
+  const shift = mean(z);
+  const spread = Math.sqrt((variance(z) * (z.length - 1)) / z.length) || 1;
+  return {
+    y: z.map((one) => (one - shift) / spread),
+    toModel: (loss) => (bent(loss) - shift) / spread,
+    toLoss: (y) => {
+      const one = shift + spread * y;
+      return best + unit * (one > 1 ? Math.exp(one - 1) : one);
+    },
+  };
+}
