@@ -118,13 +118,17 @@ describe("the surrogate", () => {
     }
   });
 
-  it("bears points on a grid, where what is additive determines what is left", () => {
-    const levels = [0, 0.5, 1];
-    const grid = levels.flatMap((a) => levels.flatMap((b) => levels.map((c) => [a, b, 1, c])));
-    const theta = prior.means.with(4, 12).with(6, -20); // nothing joint, no noise
-    const apart = withPoint(axes, factorOf(theta, grid), [0.5, 0.5, 1, 0.5]);
-    const { mean } = new Surrogate(axes, apart, [...grid, [0.5, 0.5, 1, 0.5]].map(truth)).predict([0.5, 1, 1, 0]);
-    expect(mean).toBeCloseTo(truth([0.5, 1, 1, 0]), 0);
+  it("bears gaps, which no covariance allows for: a parameter that is not there is as far from all its values", () => {
+    const line = [NaN, ...Array.from({ length: 26 }, (_, n) => n / 25)].map((z) => [0.5, 0.5, 1, z]);
+    const theta = prior.means.with(3, Math.log(2)).with(4, 12).with(6, -20); // long, nothing joint, no noise
+    for (const known of [factorOf(theta, line), withPoint(axes, factorOf(theta, line.slice(1)), [0.5, 0.5, 1, NaN])]) {
+      const { mean } = new Surrogate(
+        axes,
+        known,
+        known.points.map(([, , , z = 0]) => z || 0),
+      ).predict([0.5, 0.5, 1, 0.3]);
+      expect(mean).toBeCloseTo(0.3, 1);
+    }
   });
 
   it("knows what a point is worth, unless that is less than what is asked for", () => {
