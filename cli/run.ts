@@ -75,7 +75,7 @@ export const runVerb: CommandModule<object, RunArguments> = {
       .option("replay", { type: "string", describe: "an llm.jsonl that answers in the model's place" })
       .option("replay-sequence", {
         type: "string",
-        describe: "the same, in the order of the file",
+        describe: "the same, questions of a kind in the order of the file",
         conflicts: "replay",
       })
       .options(runOptions) as never,

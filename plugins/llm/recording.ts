@@ -58,7 +58,7 @@ function exchangeIn(line: string): string {
   }
 }
 
-/** Answers from a recording: by the question, or one after the other. */
+/** Answers from a recording: by the question, or one after the other to those of one purpose. */
 export class Recording {
   /** Who answered: a model's name, or "written by hand". */
   readonly answeredBy: string;
@@ -91,22 +91,28 @@ export class Recording {
   answer(question: Question, model: string): Exchange {
     const whole = asked(question, model);
     const hash = hashOf(whole);
-    const fits = this.#isSequence ? this.#lines : this.#lines.filter((line) => line.hash === hash);
+    const fits = this.#lines.filter((line) =>
+      this.#isSequence ? line.question.purpose === whole.purpose : line.hash === hash,
+    );
     const found = fits.find((line) => !this.#given.has(line)) ?? (this.#isSequence ? undefined : fits.at(-1));
     if (found) {
       this.#given.add(found);
       return found.exchange;
     }
     if (this.#isSequence)
-      throw new BilevelError("E_MODEL", "the recording has no further answer", {
-        path: this.#file,
-        received: `question ${this.#lines.length + 1}, for ${question.purpose}`,
-        allowed: `${this.#lines.length} questions`,
-      });
+      throw new BilevelError(
+        "E_MODEL",
+        `the recording has no further answer to such a question (${question.purpose})`,
+        {
+          path: this.#file,
+          received: `question ${fits.length + 1} of this kind`,
+          allowed: `${fits.length}`,
+        },
+      );
     throw new BilevelError("E_MODEL", `the recording has no answer to this question (${question.purpose})`, {
       path: this.#file,
       ...this.#difference(whole),
-      hint: "the task, the config or the version has changed since it was made; --replay-sequence answers in order, whatever is asked",
+      hint: "the task, the config or the version has changed since it was made; --replay-sequence answers questions of a kind in their order, whatever they say",
     });
   }
 

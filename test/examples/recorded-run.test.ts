@@ -36,6 +36,19 @@ describe("the recorded run", () => {
     expect(facts("two")).toEqual(facts("one"));
   });
 
+  it("answers in sequence each kind of question by itself, and says which kind it has no more of", () => {
+    const folder = copy();
+    const [header = "", ...lines] = readFileSync(join(folder, "llm.jsonl"), "utf8").trimEnd().split("\n");
+    const isProposal = (line: string) => line.includes('"purpose":"proposal"');
+    const sorted = [...lines.filter(isProposal), ...lines.filter((line) => !isProposal(line))];
+    writeFileSync(join(folder, "llm.jsonl"), [header, ...sorted].join("\n"));
+    expect(bilevel(folder, "--replay-sequence", "llm.jsonl").status).toBe(0);
+    writeFileSync(join(folder, "llm.jsonl"), [header, ...sorted.slice(1)].join("\n"));
+    const { status, stderr } = bilevel(folder, "--replay-sequence", "llm.jsonl");
+    expect(status).toBe(3);
+    expect(stderr).toContain("the recording has no further answer to such a question (proposal)");
+  });
+
   it("whose config was changed is told where its question leaves the recorded one", () => {
     const folder = copy();
     const config = readFileSync(join(folder, "bilevel.config.ts"), "utf8");
