@@ -1,3 +1,4 @@
+import { matern } from "./covariances.ts";
 import { cholesky, dot, solveLower, solveUpper, type Matrix } from "./linear.ts";
 import { mean, variance } from "./stats.ts";
 
@@ -56,11 +57,6 @@ export function gaussianProcess(
     },
   };
 }
-
-const matern = (r: number): number => {
-  const s = Math.sqrt(5) * r;
-  return (1 + s + (s * s) / 3) * Math.exp(-s);
-};
 
 function distanceBetween(a: readonly number[], b: readonly number[]): number {
   let sum = 0;

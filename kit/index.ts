@@ -8,5 +8,6 @@ export * from "./mechanism.ts";
 export * from "./moves.ts";
 export * from "./designs.ts";
 export * from "./linear.ts";
+export * from "./covariances.ts";
 export * from "./gaussian-process.ts";
 export * from "./truncated-normal.ts";

@@ -1,3 +1,5 @@
+import { cauchy } from "../../kit/index.ts";
+
 /** The places of many points on one axis. */
 export interface Column {
   readonly places: Float64Array;
@@ -48,6 +50,6 @@ export function addTerm(term: Float64Array, sums: Float64Array, adds: Float64Arr
   for (let i = 0; i < term.length; i++) {
     const q = term[i] as number;
     sums[i] = (sums[i] as number) + sign * q;
-    adds[i] = (adds[i] as number) + sign / (1 + q);
+    adds[i] = (adds[i] as number) + sign * cauchy(q);
   }
 }

@@ -1,4 +1,4 @@
-import { cholesky, choleskyAppend, type Axis, type Matrix } from "../../kit/index.ts";
+import { cauchy, cholesky, choleskyAppend, rationalQuadratic, type Axis, type Matrix } from "../../kit/index.ts";
 import { addTerm, columnsOf, squaresFrom } from "./columns.ts";
 
 /** Logarithms of the covariance's parameters: a length for each axis, then the odds of the additive part, the signal's variance, the noise's. */
@@ -39,19 +39,9 @@ export function scalesOf(theta: Theta): Scales {
   };
 }
 
-/** Rational quadratic with two degrees of freedom, of a squared distance. */
-export const product = (s: number): number => {
-  const r = 1 / (1 + s / 4);
-  return r * r;
-};
-export const productSlope = (s: number): number => {
-  const r = 1 / (1 + s / 4);
-  return -0.5 * r * r * r;
-};
-
 /** Of two points. `summed`: their squared distances, weighed; `added`: their Cauchy kernels; both over all axes. */
 export const covarianceOf = ({ each, whole, joint }: Scales, summed: number, added: number): number =>
-  constant + each * added + whole * product(Math.max(0, summed) * joint);
+  constant + each * added + whole * rationalQuadratic(Math.max(0, summed) * joint);
 
 /** Variance at a point. */
 export const varianceOf = ({ signal }: Scales): number => constant + signal;
@@ -84,7 +74,7 @@ export function pairsOf(squares: readonly Float64Array[], { weights }: Scales) {
     for (let p = 0; p < size; p++) {
       const q = (square[p] as number) * w;
       summed[p] = (summed[p] as number) + q;
-      added[p] = (added[p] as number) + 1 / (1 + q);
+      added[p] = (added[p] as number) + cauchy(q);
     }
   }
   return { summed, added };

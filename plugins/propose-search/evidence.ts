@@ -1,5 +1,14 @@
-import { choleskyInverse, dot, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
-import { factored, pairsOf, product, productSlope, scalesOf, type Theta } from "./covariance.ts";
+import {
+  cauchy,
+  choleskyInverse,
+  dot,
+  rationalQuadratic,
+  rationalQuadraticSlope,
+  solveLower,
+  solveUpper,
+  type Axis,
+} from "../../kit/index.ts";
+import { factored, pairsOf, scalesOf, type Theta } from "./covariance.ts";
 
 /** Independent normal distributions of theta. */
 export interface Prior {
@@ -49,11 +58,11 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
     for (let k = 0; k < i; k++, p++) {
       const g = a * (alpha[k] as number) - (row[k] as number);
       const s = (summed[p] as number) * joint;
-      const [one, other] = [(added[p] as number) / d, product(s)];
+      const [one, other] = [(added[p] as number) / d, rationalQuadratic(s)];
       toShare += g * signal * (one - other);
       toSignal += g * signal * (share * one + (1 - share) * other);
       inner[p] = (g * signal * share * 2) / d;
-      outer[p] = -g * signal * (1 - share) * productSlope(s) * 2 * joint;
+      outer[p] = -g * signal * (1 - share) * rationalQuadraticSlope(s) * 2 * joint;
     }
     const g = 0.5 * (a * a - (row[i] as number));
     toSignal += g * signal;
@@ -66,7 +75,7 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
     for (let p = 0; p < square.length; p++) {
       const q = (square[p] as number) * w;
       if (q === 0) continue;
-      const r = 1 / (1 + q);
+      const r = cauchy(q);
       sum += q * ((inner[p] as number) * r * r + (outer[p] as number));
     }
     gradient[j] = sum;
