@@ -12,7 +12,7 @@ import {
 import { ascend, evidence, priorOf, startOf } from "../../../plugins/propose-search/evidence.ts";
 import { crashChance } from "../../../plugins/propose-search/feasibility.ts";
 import type { Tried } from "../../../plugins/propose-search/knowledge.ts";
-import { modelAfter, modelOf } from "../../../plugins/propose-search/model.ts";
+import { modelAfter, modelOf, type Model } from "../../../plugins/propose-search/model.ts";
 import { Surrogate } from "../../../plugins/propose-search/surrogate.ts";
 
 const float: Axis = { name: "x", path: [], domain: { type: "float", min: 0, max: 1 }, isCategory: false, levels: [] };
@@ -169,7 +169,9 @@ describe("the model from trial to trial", () => {
       const known = new Map(model?.tried.map((one) => [one.id, one]));
       expect(known.get(id)).toEqual(all.get(id));
       const anew = modelOf(known, axes, 3, before?.ascent, 0);
-      const [one, other] = [model, anew].map((m) => new Surrogate(axes, m!.factor, m!.y).predict([0.3, 0.6, 1, 0.2]));
+      const [one, other] = [model as Model, anew as Model].map(({ factor, y }) =>
+        new Surrogate(axes, factor, y).predict([0.3, 0.6, 1, 0.2]),
+      );
       expect(one?.mean).toBeCloseTo(other?.mean as number, 8);
       expect(one?.sd).toBeCloseTo(other?.sd as number, 8);
     }
