@@ -11,6 +11,7 @@ describe("the benchmark of the search", () => {
   it.each([
     ["fast.jsonl", "report.md"],
     ["real.jsonl", "real.md"],
+    ["gpt.jsonl", "gpt.md"],
   ])("has a report that follows from its raw games: %s", (raw, report) => {
     const facts = read(raw)
       .trim()
