@@ -11,7 +11,7 @@ describe("the benchmark of the search, its part that needs Node alone", () => {
       "--methods",
       "search,local,random",
       "--seeds",
-      "10",
+      "40",
       "--trials",
       "100",
     ];
