@@ -80,8 +80,10 @@ export function candidatesFrom(
     const worth = model.improvement(places, best, near * leading);
     if (worth === 0) return;
     const one: Ranked = { places, worth, isSettled: false };
-    if (worth > leading) settle(one);
-    leading = Math.max(leading, one.isSettled ? one.worth : 0);
+    if (worth > leading) {
+      settle(one);
+      leading = Math.max(leading, one.worth);
+    }
     ranked.push(one);
   };
   const order = (leaders: number): void => {

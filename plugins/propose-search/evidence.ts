@@ -42,7 +42,7 @@ export interface Measured {
 export function evidence(squares: readonly Float64Array[], { y, shares }: Measured, theta: Theta, prior: Prior) {
   const d = theta.length - 3;
   const scales = scalesOf(theta);
-  const { weights, share, signal, noise, joint } = scales;
+  const { weights, share, signal, each, whole, noise, joint } = scales;
   const { summed, added } = pairsOf(squares, scales);
   const lower = factored(scales, shares, { summed, added });
   const alpha = solveUpper(lower, solveLower(lower, y));
@@ -60,9 +60,9 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
       const s = (summed[p] as number) * joint;
       const [one, other] = [(added[p] as number) / d, rationalQuadratic(s)];
       toShare += g * signal * (one - other);
-      toSignal += g * signal * (share * one + (1 - share) * other);
-      inner[p] = (g * signal * share * 2) / d;
-      outer[p] = -g * signal * (1 - share) * rationalQuadraticSlope(s) * 2 * joint;
+      toSignal += g * (each * (added[p] as number) + whole * other);
+      inner[p] = 2 * g * each;
+      outer[p] = -2 * g * whole * rationalQuadraticSlope(s) * joint;
     }
     const g = 0.5 * (a * a - (row[i] as number));
     toSignal += g * signal;

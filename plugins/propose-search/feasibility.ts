@@ -1,4 +1,4 @@
-import { cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
+import { cauchy, cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { columnsOf, squaresFrom, type Column } from "./columns.ts";
 import type { Tried } from "./knowledge.ts";
 import { nearest } from "./model.ts";
@@ -94,7 +94,7 @@ function classifier(
       alongOn(j, point[j] as number, along);
     }
     for (let i = 0; i < n; i++)
-      answer[i] = slope * (along[i] as number) + local / (1 + Math.max(0, squares[i] as number));
+      answer[i] = slope * (along[i] as number) + local * cauchy(Math.max(0, squares[i] as number));
     return answer;
   };
   const lower = cholesky(

@@ -46,7 +46,7 @@ export function modelAfter(
   const aged = { ...model, center, age };
   if (trial && at >= 0) {
     const tried = model.tried.with(at, trial);
-    const factor = factorOf(tried, model.ascent, squaresOf(axes, placesOf(tried)));
+    const factor = factorOf(tried, model.ascent, squaresOf(axes, pointsOf(tried)));
     return { ...aged, ...scaleOf(tried), tried, factor };
   }
   if (trial?.losses.length !== 1) return aged;
@@ -66,19 +66,19 @@ export function modelOf(
   if (measured.length < 3) return undefined;
   const tried = nearest(axes, measured, all.get(center)?.places ?? (measured[0] as Tried).places, window);
   const scale = scaleOf(tried);
-  const squares = squaresOf(axes, placesOf(tried));
+  const squares = squaresOf(axes, pointsOf(tried));
   const prior = priorOf(axes, noiseOf(tried, scale));
   const data = { y: scale.y, shares: sharesOf(tried) };
   const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
   return { ...scale, center, tried, ascent, age: 0, factor: factorOf(tried, ascent, squares) };
 }
 
-const placesOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);
+const pointsOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);
 const sharesOf = (tried: readonly Tried[]): number[] => tried.map(({ losses }) => 1 / losses.length);
 
 function factorOf(tried: readonly Tried[], { theta }: Ascent, squares: readonly Float64Array[]): Factor {
   const scales = scalesOf(theta);
-  return { scales, points: placesOf(tried), lower: factored(scales, sharesOf(tried), pairsOf(squares, scales)) };
+  return { scales, points: pointsOf(tried), lower: factored(scales, sharesOf(tried), pairsOf(squares, scales)) };
 }
 
 /** The points nearest to a place, at most so many. */
@@ -90,7 +90,7 @@ export function nearest(
 ): readonly Tried[] {
   const far = new Float64Array(tried.length);
   const squares = new Float64Array(tried.length);
-  for (const [j, column] of columnsOf(axes, placesOf(tried)).entries()) {
+  for (const [j, column] of columnsOf(axes, pointsOf(tried)).entries()) {
     squaresFrom(column, center[j] as number, 1, squares);
     for (let i = 0; i < far.length; i++) far[i] = (far[i] as number) + (squares[i] as number);
   }
