@@ -6,7 +6,6 @@ import { isTerminal, jobFromWire, type JobInfo, type JobStatus } from "./job.ts"
 import { wholeLog } from "./log-sources.ts";
 import type { Package } from "./package.ts";
 import { prepareRuntimeEnv } from "./runtime-env.ts";
-import { sleep } from "./sleep.ts";
 import { checkSubmission, newSubmissionId, submissionToWire, type JobSubmission } from "./submission.ts";
 import { tail, type TailOptions } from "./tail.ts";
 
@@ -131,7 +130,7 @@ export class JobSubmissionClient implements AsyncDisposable {
         const message = `job ${id} is still ${job.status} after ${timeoutMs / 1000} s: ${job.message ?? ""}`;
         throw new TimeoutError("WAIT_TIMEOUT", message, { job });
       }
-      await sleep(Math.min(pauseMs, leftMs), signal);
+      await this.#connection.pause(Math.min(pauseMs, leftMs), signal);
     }
   }
 
@@ -182,8 +181,8 @@ export class JobSubmissionClient implements AsyncDisposable {
    */
   async uploadPackage({ uri, bytes }: Package, { replace = false, ...options }: UploadOptions = {}): Promise<string> {
     if (replace || !(await this.hasPackage(uri, options))) {
-      const timeoutMs = uploadTimeoutMs;
-      await this.#connection.send({ method: "PUT", path: packagePath(uri), bytes, timeoutMs, ...options });
+      const atLeastMs = uploadTimeoutMs;
+      await this.#connection.send({ method: "PUT", path: packagePath(uri), bytes, atLeastMs, ...options });
     }
     return uri;
   }
@@ -209,7 +208,7 @@ export class JobSubmissionClient implements AsyncDisposable {
    */
   async getClusterResources(options: CallOptions = {}): Promise<ClusterResources> {
     const [nodes, status] = await Promise.all([
-      this.#connection.json({ method: "GET", path: "/api/v0/nodes?detail=1", ...options }),
+      this.#connection.json({ method: "GET", path: nodesPath, ...options }),
       this.#connection.json({ method: "GET", path: "/api/cluster_status", ...options }).catch((error: unknown) => {
         if (error instanceof RefusedError || error instanceof InfrastructureError) return undefined;
         throw error;
@@ -218,7 +217,7 @@ export class JobSubmissionClient implements AsyncDisposable {
     return clusterFromWire(nodes, status);
   }
 
-  /** Ends all connections; calls that are under way fail. */
+  /** Ends all connections. Calls that are under way fail at once, and so do later ones: `CLOSED`. */
   async close(): Promise<void> {
     await this.#connection.close();
   }
@@ -248,6 +247,9 @@ export class JobSubmissionClient implements AsyncDisposable {
 
 /** 100 MiB over a slow line; on loopback it takes some seconds. */
 const uploadTimeoutMs = 120_000;
+
+/** Ray's own limit is a hundred nodes, dead ones among them; this is the most that it gives. */
+const nodesPath = "/api/v0/nodes?detail=1&limit=10000&filter_keys=state&filter_predicates=%3D&filter_values=ALIVE";
 
 const packagePath = (uri: string): string => `/api/packages/gcs/${encodeURIComponent(uri.slice("gcs://".length))}`;
 

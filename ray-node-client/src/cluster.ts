@@ -7,7 +7,7 @@ export interface ClusterNode {
   isHead: boolean;
   isAlive: boolean;
   total: Amounts;
-  /** Undefined where the dashboard does not tell it. */
+  /** Undefined where the dashboard does not tell it, or tells it only of several nodes at one address. */
   available: Amounts | undefined;
   labels: Record<string, string>;
 }
@@ -22,6 +22,7 @@ export interface ClusterResources {
    * What waits for resources, as of some seconds ago: each shape, and how many of it. Undefined where it is not told.
    */
   waiting: { resources: Amounts; count: number }[] | undefined;
+  /** Those that are alive. */
   nodes: ClusterNode[];
 }
 
@@ -40,19 +41,22 @@ const numbers = (json: Json | undefined): Amounts =>
   Object.fromEntries(entries(json).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
 
 /**
- * Puts together the answers of `/api/v0/nodes?detail=1` and `/api/cluster_status`, the latter undefined where it
- * failed.
+ * Puts together the answers of `/api/v0/nodes` and `/api/cluster_status`, the latter undefined where it failed. That
+ * names nodes by their ids where Ray was started by hand, and by their addresses where an autoscaler started them.
  */
 export function clusterFromWire(nodesAnswer: unknown, statusAnswer: unknown): ClusterResources {
   const report = at(statusAnswer as Json | undefined, "data", "clusterStatus", "loadMetricsReport");
   const listed = list(at(nodesAnswer as Json, "data", "result", "result"));
   const names = [...new Set(listed.flatMap((node) => Object.keys(numbers(at(node, "resources_total")))))];
+  const ips = listed.map((node) => String(at(node, "node_ip")));
   const nodes = listed.map((node): ClusterNode => {
     const nodeId = String(at(node, "node_id"));
-    const use = at(report, "usageByNode", nodeId);
+    const ip = String(at(node, "node_ip"));
+    const isAlone = ips.indexOf(ip) === ips.lastIndexOf(ip);
+    const use = at(report, "usageByNode", nodeId) ?? (isAlone ? at(report, "usageByNode", ip) : undefined);
     return {
       nodeId,
-      ip: String(at(node, "node_ip")),
+      ip,
       isHead: at(node, "is_head_node") === true,
       isAlive: at(node, "state") === "ALIVE",
       total: numbers(at(node, "resources_total")),

@@ -1,8 +1,9 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { Agent, EnvHttpProxyAgent, ProxyAgent, request, type Dispatcher } from "undici";
 import { isPassing, jsonOf, refusalOf, type Answer } from "./answer.ts";
 import { InfrastructureError, RayError, RefusedError, TimeoutError } from "./errors.ts";
 import { sleep } from "./sleep.ts";
-import { tokenFromEnvironment, type TokenSource } from "./token.ts";
+import { tokenFrom, tokenFromEnvironment, type TokenSource } from "./token.ts";
 import { textMessages, type WebSocketOptions } from "./web-socket.ts";
 
 /** How a client reaches its dashboard. All of it has a default that suits a head on the same machine. */
@@ -34,7 +35,8 @@ export interface Call {
   path: string;
   json?: unknown;
   bytes?: Uint8Array;
-  timeoutMs?: number;
+  /** What it is given even where requests get less, in ms. */
+  atLeastMs?: number;
   signal?: AbortSignal | undefined;
   /**
    * A plain 500 is an answer. Else it is asked again a few times: the dashboard's part for jobs may be starting anew.
@@ -62,6 +64,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #token: TokenSource;
+  readonly #closing = new AbortController();
 
   constructor(address: string, options: ConnectionOptions, env: Readonly<Record<string, string | undefined>>) {
     this.address = address;
@@ -69,14 +72,19 @@ export class Connection {
     this.#headers = checkHeaders({ ...headersFromEnvironment(env.RAY_JOB_HEADERS), ...options.headers });
     const isGiven = Object.keys(this.#headers).some((name) => name.toLowerCase() === "authorization");
     this.#token = options.token ?? (isGiven ? false : tokenFromEnvironment(env));
+    if (typeof this.#token === "string") this.#withToken(this.#token);
     this.#dispatcher = dispatcherOf(options);
   }
 
   /** The headers of a request, the token among them. */
-  async #allHeaders(): Promise<Record<string, string>> {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+  async #allHeaders(): Promise<Readonly<Record<string, string>>> {
+    const token = await tokenFrom(this.#token);
+    return token === false ? this.#headers : this.#withToken(token);
+  }
+
+  #withToken(token: string): Readonly<Record<string, string>> {
     const name = (this.#options.tokenHeader ?? "Authorization").toLowerCase();
-    return { ...this.#headers, ...(token === false ? {} : { [name]: `Bearer ${token}` }) };
+    return { ...this.#headers, ...checkHeaders({ [name]: `Bearer ${token.trim()}` }) };
   }
 
   /** The JSON of a good answer. */
@@ -96,7 +104,7 @@ export class Connection {
         const isRepeated = isPassing(error) || (attempt < repeatsOf500 && isPlain500(error) && !call.isPlain500Final);
         if (!isRepeated || performance.now() + pauseMs > giveUp) throw error;
         call.onRetry?.(error);
-        await sleep(pauseMs, call.signal);
+        await this.pause(pauseMs, call.signal);
       }
     }
   }
@@ -118,7 +126,19 @@ export class Connection {
     return this.#following(path, signal, textMessages);
   }
 
+  /** Sleeps between two requests of one call; throws the signal's reason, or `CLOSED` once the client is closed. */
+  async pause(ms: number, signal?: AbortSignal): Promise<void> {
+    const closing = this.#closing.signal;
+    try {
+      await sleep(ms, signal ? AbortSignal.any([signal, closing]) : closing);
+    } catch {
+      signal?.throwIfAborted();
+      throw closed();
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#dispatcher.destroy();
   }
 
@@ -134,12 +154,13 @@ export class Connection {
       yield* follow(this.address + path, options);
     } catch (error) {
       signal.throwIfAborted();
+      if (this.#closing.signal.aborted) throw closed();
       throw failureOfRequest(error, `GET ${path}`, this.address);
     }
   }
 
-  async #once({ method, path, json, bytes, timeoutMs, signal }: Call): Promise<Answer> {
-    const limitMs = timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
+  async #once({ method, path, json, bytes, atLeastMs = 0, signal }: Call): Promise<Answer> {
+    const limitMs = Math.max(this.#options.timeoutMs ?? defaultTimeoutMs, atLeastMs);
     const deadline = AbortSignal.timeout(limitMs);
     const name = `${method} ${path}`;
     try {
@@ -159,7 +180,8 @@ export class Connection {
       if (statusCode >= 200 && statusCode < 300) return answer;
       throw refusalOf(answer, name);
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      signal?.throwIfAborted();
+      if (this.#closing.signal.aborted) throw closed();
       if (deadline.aborted) {
         throw new TimeoutError("REQUEST_TIMEOUT", `${name}: no answer within ${limitMs / 1000} s`, { cause: error });
       }
@@ -178,19 +200,26 @@ async function* bodyOf(
   yield* body as AsyncIterable<Uint8Array>;
 }
 
+const closed = (): RefusedError => new RefusedError("CLOSED", "the client is closed");
+
 /** What a failed request stands for: errors of this package as they are, those of the network by their code. */
 function failureOfRequest(error: unknown, name: string, address: string): unknown {
   const { code = "", message } = error as { code?: string; message: string };
   if (error instanceof RayError || !(error instanceof Error)) return error;
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/.test(code)) {
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO/.test(code)) {
     const hint = "pass the authority's certificate as `ca`";
     return new InfrastructureError("TLS", `${name}: ${message} (${code}; ${hint})`, { cause: error });
+  }
+  if (/^(UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED)$/.test(code)) return invalid(`${name}: ${message}`, error);
+  if (error.name === "HTTPParserError") {
+    const text = `${name}: ${address} does not speak HTTP (${message}); is it that of a Ray dashboard?`;
+    return new RefusedError("NOT_RAY", text, { cause: error });
   }
   if (/^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(code)) {
     return new TimeoutError("REQUEST_TIMEOUT", `${name}: ${address} fell silent`, { cause: error });
   }
   if (/Proxy/.test(message)) return new InfrastructureError("PROXY", `${name}: ${message}`, { cause: error });
-  if (!/^(E[A-Z]+|UND_ERR_.*)$/.test(code)) return error;
+  if (!/^(E[A-Z_]+|UND_ERR_.*)$/.test(code)) return error;
   const text = `${name}: ${address} cannot be reached: ${message || code}`;
   return new InfrastructureError("UNREACHABLE", text, { cause: error });
 }
@@ -202,7 +231,11 @@ function dispatcherOf({ ca, rejectUnauthorized, proxy }: ConnectionOptions): Dis
   };
   if (proxy === false) return new Agent({ connect: tls });
   const options = { connect: tls, requestTls: tls, proxyTls: tls };
-  return proxy === undefined ? new EnvHttpProxyAgent(options) : new ProxyAgent({ uri: proxy, ...options });
+  try {
+    return proxy === undefined ? new EnvHttpProxyAgent(options) : new ProxyAgent({ uri: proxy, ...options });
+  } catch (cause) {
+    throw invalid(`the proxy's URL: ${(cause as Error).message}`, cause);
+  }
 }
 
 function headersFromEnvironment(json: string | undefined): Record<string, string> {
@@ -210,18 +243,24 @@ function headersFromEnvironment(json: string | undefined): Record<string, string
   try {
     return JSON.parse(json) as Record<string, string>;
   } catch (cause) {
-    throw new RefusedError("INVALID_OPTIONS", "RAY_JOB_HEADERS is no JSON", { cause });
+    throw invalid("RAY_JOB_HEADERS is no JSON", cause);
   }
 }
 
 function checkHeaders(headers: Record<string, string>): Record<string, string> {
   for (const [name, value] of Object.entries(headers)) {
     if (browserLike.test(name) || (/^user-agent$/i.test(name) && value.startsWith("Mozilla"))) {
-      throw new RefusedError(
-        "INVALID_OPTIONS",
-        `headers: with ${name} Ray takes the client for a browser and refuses it`,
-      );
+      throw invalid(`headers: with ${name} Ray takes the client for a browser and refuses it`);
+    }
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch (cause) {
+      throw invalid(`headers: ${(cause as Error).message}`, cause); // tells no value: it may be secret
     }
   }
   return headers;
 }
+
+const invalid = (message: string, cause?: unknown): RefusedError =>
+  new RefusedError("INVALID_OPTIONS", message, { cause });

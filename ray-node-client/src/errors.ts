@@ -33,7 +33,8 @@ export type RayErrorCode =
   | "NOT_TERMINAL"
   | "BROWSER_LIKE"
   | "BAD_REQUEST"
-  | "NOT_RAY";
+  | "NOT_RAY"
+  | "CLOSED";
 
 /** What an error can tell beside its message. */
 export interface RayErrorDetails {

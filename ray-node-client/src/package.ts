@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, readdir, realpath, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
-import { RefusedError } from "./errors.ts";
+import { RayError, RefusedError } from "./errors.ts";
 import { excluder } from "./exclusion.ts";
 import { maxZipEntries, zip, type ZipEntry } from "./zip.ts";
 
@@ -49,7 +49,7 @@ export async function packFolder(folder: string, options: PackageOptions = {}): 
   const patterns = [...(defaultExcludes ? excludesByDefault() : []), ...(options.excludes ?? [])];
   const ignoreFiles = gitignore ? [".gitignore", ".rayignore"] : [".rayignore"];
   const entries: ZipEntry[] = [];
-  await walk("", [{ base: "", excludes: excluder(patterns) }], []);
+  await walk("", [{ base: "", excludes: excluder(patterns) }], []).catch(unreadable);
   const prefix = options.parentFolder ? `${basename(root)}/` : "";
   return packEntries(entries.map((entry) => ({ ...entry, path: prefix + entry.path })));
 
@@ -100,7 +100,7 @@ export async function packArchive(file: string): Promise<Package> {
     throw invalid(`${file} is neither a folder nor a .zip, .tar.gz, .tgz, .tar.xz or .whl file`);
   }
   checkSize((await stat(file)).size);
-  const bytes = await readFile(file);
+  const bytes = await readFile(file).catch(unreadable);
   // a wheel's name says what is in it, and pip reads it
   if (extension === ".whl") return { uri: `gcs://${basename(file)}`, bytes };
   return { uri: uriOf(bytes, extension === ".tgz" ? ".tar.gz" : extension), bytes };
@@ -147,7 +147,7 @@ async function packEntries(unsorted: readonly ZipEntry[]): Promise<Package> {
     entries.reduce((sum, { size }) => sum + size, 0),
     entries,
   );
-  const bytes = await zip(sorted);
+  const bytes = await zip(sorted).catch(unreadable);
   checkSize(bytes.length, entries);
   return { uri: uriOf(bytes, ".zip"), bytes, entries };
 }
@@ -174,4 +174,9 @@ const excludesByDefault = (): string[] =>
 
 const empty = async (): Promise<Uint8Array> => new Uint8Array();
 
-const invalid = (message: string): RefusedError => new RefusedError("INVALID_PACKAGE", message);
+const invalid = (message: string, cause?: unknown): RefusedError =>
+  new RefusedError("INVALID_PACKAGE", message, { cause });
+
+function unreadable(cause: unknown): never {
+  throw cause instanceof RayError ? cause : invalid((cause as Error).message, cause);
+}

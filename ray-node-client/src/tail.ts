@@ -2,7 +2,6 @@ import type { Connection } from "./connection.ts";
 import { RayError, UnauthorizedError } from "./errors.ts";
 import { isTerminal, type JobInfo } from "./job.ts";
 import { socketLog, streamLog, wholeLog } from "./log-sources.ts";
-import { sleep } from "./sleep.ts";
 
 /** How a log is followed. */
 export interface TailOptions {
@@ -47,7 +46,7 @@ export async function* tail(
       return job;
     }
     if (job.status === "PENDING") {
-      await sleep(500, signal); // a socket would be silent
+      await connection.pause(500, signal); // a socket would be silent
       continue;
     }
     const before = given;
@@ -58,7 +57,7 @@ export async function* tail(
     fruitless = given > before ? 0 : fruitless + 1;
     if (fruitless === 0) continue;
     way = way === "socket" ? "stream" : "socket";
-    await sleep(Math.min(50 * 2 ** fruitless, 2000), signal);
+    await connection.pause(Math.min(50 * 2 ** fruitless, 2000), signal);
   }
 
   /**
@@ -77,6 +76,7 @@ export async function* tail(
       }
     } catch (error) {
       signal?.throwIfAborted();
+      if (ended.signal.aborted) return; // by the watch
       // whatever else ended it, the next look at the job tells whether to go on
       if (!(error instanceof RayError) || error instanceof UnauthorizedError) throw error;
     } finally {
@@ -89,7 +89,7 @@ export async function* tail(
   async function watch(everyMs: number, either: AbortSignal, end: () => void): Promise<void> {
     try {
       for (;;) {
-        await sleep(everyMs, either);
+        await connection.pause(everyMs, either);
         if (isTerminal((await look(either)).status)) return end();
       }
     } catch {

@@ -25,3 +25,13 @@ export function tokenFromEnvironment(env: Readonly<Record<string, string | undef
     throw new UnauthorizedError("TOKEN_UNREADABLE", `RAY_AUTH_TOKEN_PATH: ${(cause as Error).message}`, { cause });
   }
 }
+
+/** The token to send. Throws `TOKEN_UNREADABLE` where the function that is asked for it fails. */
+export async function tokenFrom(source: TokenSource): Promise<string | false> {
+  if (typeof source !== "function") return source;
+  try {
+    return await source();
+  } catch (cause) {
+    throw new UnauthorizedError("TOKEN_UNREADABLE", `token: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { upgrade, type Dispatcher } from "undici";
-import { TimeoutError } from "./errors.ts";
+import { RefusedError, TimeoutError } from "./errors.ts";
 
 /** Where a WebSocket leads to (`http:` or `https:`), and how. */
 export interface WebSocketOptions {
@@ -38,7 +38,7 @@ export async function* textMessages(
   signal.addEventListener("abort", destroy);
   try {
     if (answer.headers["sec-websocket-accept"] !== acceptanceOf(key))
-      throw new Error("the server accepts no WebSocket");
+      throw new RefusedError("NOT_RAY", `GET ${url}: the server accepts no WebSocket`);
     let unread: Buffer = Buffer.alloc(0);
     let message: Buffer[] = [];
     for await (const chunk of socket as AsyncIterable<Buffer>) {

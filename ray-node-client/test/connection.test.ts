@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -72,13 +72,47 @@ describe("the token", () => {
     const file = join(folder, "token");
     writeFileSync(file, "from-file\n");
     const mode = { RAY_AUTH_MODE: "token", HOME: folder };
-    expect(tokenFromEnvironment({ RAY_AUTH_TOKEN: "a" })).toBe(false); // 4.7: only where the mode says so
     expect(tokenFromEnvironment({ ...mode, RAY_AUTH_TOKEN: "a", RAY_AUTH_TOKEN_PATH: file })).toBe("a");
     expect(tokenFromEnvironment({ ...mode, RAY_AUTH_TOKEN_PATH: file })).toBe("from-file");
     expect(tokenFromEnvironment(mode)).toBe(false);
     const missing = { ...mode, RAY_AUTH_TOKEN_PATH: join(folder, "nosuch") };
     expect(() => tokenFromEnvironment(missing)).toThrow(expect.objectContaining({ code: "TOKEN_UNREADABLE" }) as Error);
     rmSync(folder, { recursive: true });
+  });
+
+  it("rj_4_7 is not taken from a file that Ray once wrote, unless the mode says so", async () => {
+    const home = mkdtempSync(join(tmpdir(), "home-"));
+    mkdirSync(join(home, ".ray"));
+    writeFileSync(join(home, ".ray", "auth_token"), token);
+    vi.stubEnv("HOME", home);
+    await using without = new JobSubmissionClient(standIn.address);
+    await expect(without.getVersion()).rejects.toMatchObject({ code: "TOKEN_MISSING" });
+    vi.stubEnv("RAY_AUTH_MODE", "token");
+    await using client = new JobSubmissionClient(standIn.address);
+    expect((await client.getVersion()).apiVersion).toBe("4");
+    rmSync(home, { recursive: true });
+  });
+
+  it.each([` ${token}\n`, () => `${token}\r\n`])("rj_4_2 goes without the white space around it", async (given) => {
+    await using client = new JobSubmissionClient(standIn.address, { token: given });
+    expect((await client.getVersion()).apiVersion).toBe("4");
+  });
+
+  it.each(["one\ntwo", "nul\0", "l’apostrophe"])("rj_4_2 is refused where no header can hold it: %j", async (given) => {
+    const refused = { kind: "refused", code: "INVALID_OPTIONS", message: expect.not.stringContaining(given) as string };
+    const making = (): unknown => new JobSubmissionClient(standIn.address, { token: given });
+    expect(making).toThrow(expect.objectContaining(refused) as Error);
+    await using client = new JobSubmissionClient(standIn.address, { token: () => given });
+    await expect(client.getVersion()).rejects.toMatchObject(refused);
+    await expect(client.tailJobLogs("x").next()).rejects.toMatchObject(refused);
+    expect(standIn.requests).toEqual([]);
+  });
+
+  it("is unreadable where its function fails, whatever it fails with", async () => {
+    const missing = (): string => readFileSync("/nosuch/token", "utf8");
+    await using client = new JobSubmissionClient(standIn.address, { token: missing });
+    await expect(client.getVersion()).rejects.toMatchObject({ kind: "unauthorized", code: "TOKEN_UNREADABLE" });
+    await expect(client.getVersion()).rejects.toThrow("/nosuch/token");
   });
 
   it("rj_4_1 of the environment gives way to the user's own header", async () => {
@@ -107,6 +141,19 @@ describe("headers", () => {
     const making = (): unknown => new JobSubmissionClient(standIn.address, { headers: { [name]: value } });
     expect(making).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }) as Error);
   });
+
+  it.each([
+    ["a name", "x"],
+    ["Cookie", "a=1\nb=2"],
+  ])("are refused where HTTP has no such: %s", (name, value) => {
+    const making = (): unknown => new JobSubmissionClient(standIn.address, { headers: { [name]: value } });
+    expect(making).toThrow(expect.objectContaining({ kind: "refused", code: "INVALID_OPTIONS" }) as Error);
+  });
+
+  it("are refused where they are the connection's own", async () => {
+    await using client = new JobSubmissionClient(standIn.address, { token, headers: { "Transfer-Encoding": "x" } });
+    await expect(client.getVersion()).rejects.toMatchObject({ kind: "refused", code: "INVALID_OPTIONS" });
+  });
 });
 
 describe("the way to the dashboard", () => {
@@ -132,6 +179,11 @@ describe("the way to the dashboard", () => {
     expect(proxy.passed).toContain(`CONNECT ${new URL(standIn.address).host}`);
     await using client = new JobSubmissionClient(standIn.address, { proxy: `http://127.0.0.1:${proxy.port}` });
     await expect(client.getVersion()).rejects.toMatchObject({ kind: "infrastructure", code: "PROXY" });
+  });
+
+  it.each(["nowhere", "ftp://127.0.0.1:1"])("leads through no proxy of such a URL: %s", (proxy) => {
+    const making = (): unknown => new JobSubmissionClient(standIn.address, { proxy });
+    expect(making).toThrow(expect.objectContaining({ kind: "refused", code: "INVALID_OPTIONS" }) as Error);
   });
 
   it("leads through the proxy of the environment, and past it where the environment or the options say so", async () => {

@@ -33,6 +33,11 @@ describe("a package", () => {
     expect((await packFolder(copy)).uri).not.toBe(one.uri);
   });
 
+  it.runIf(process.platform === "linux")("says which file cannot be read", async () => {
+    const folder = made({ "data.bin": { link: "/proc/self/mem" } });
+    await expect(packFolder(folder)).rejects.toThrow(invalid);
+  });
+
   it("rj_3_5 has the bytes that it has always had", async () => {
     const { uri } = await packFiles({ "a.txt": "a".repeat(1000), "b/ü.txt": "b" });
     expect(uri).toMatchInlineSnapshot(`"gcs://_ray_pkg_3cd9b74ac6522f49cd8a2e2f7e9c54bd82c8d91c.zip"`);

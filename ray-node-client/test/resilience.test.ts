@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { JobSubmissionClient, newSubmissionId, packFiles, type JobInfo } from "ray-node-client";
 import { StandIn, type StandInOptions } from "./support/stand-in.ts";
 
@@ -16,12 +16,31 @@ const start = async (options: StandInOptions = {}): Promise<{ standIn: StandIn; 
 };
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const close of opened.splice(0)) await close();
 });
 
 const submits = (standIn: StandIn): number =>
   standIn.requests.filter((request) => request === "POST /api/jobs/").length;
 const isRunning = { until: ({ status }: JobInfo) => status === "RUNNING" };
+
+const textOf = async (log: AsyncIterable<string>): Promise<string> => {
+  let text = "";
+  for await (const piece of log) text += piece;
+  return text;
+};
+
+const isClosed = { kind: "refused", code: "CLOSED" };
+/** Closes the client while a call is under way, which must not go on until its own limits. */
+const closes = async (client: JobSubmissionClient, call: Promise<unknown> | undefined): Promise<void> => {
+  let closedAt = 0;
+  setTimeout(() => {
+    closedAt = performance.now();
+    void client.close();
+  }, 300);
+  await expect(call).rejects.toMatchObject(isClosed);
+  expect(performance.now() - closedAt).toBeLessThan(1500);
+};
 
 describe("a submission", () => {
   it.each(["lose", "refuse"] as const)("rj_2_2 is made once when the connection breaks (%s)", async (fault) => {
@@ -83,6 +102,19 @@ describe("a submission", () => {
     const submitting = client.submitJob({ entrypoint: "true" }, { signal: given.signal });
     given.abort(new Error("not wanted any more"));
     await expect(submitting).rejects.toThrow("not wanted any more");
+  });
+
+  it.each([
+    [2000, 120],
+    [600_000, 600],
+  ])("rj_5_9 has two minutes to send a package, or more: %i ms", async (timeoutMs, seconds) => {
+    const { standIn } = await start();
+    await using client = new JobSubmissionClient(standIn.address, { proxy: false, timeoutMs, retryForMs: 0 });
+    const real = AbortSignal.timeout.bind(AbortSignal);
+    vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => real(ms / 1000));
+    standIn.faults.push({ method: "PUT", path: /packages/, do: "hang" });
+    const uploading = client.uploadPackage(await packFiles({ "a.txt": "a" }), { replace: true });
+    await expect(uploading).rejects.toThrow(`no answer within ${seconds} s`);
   });
 
   it("rj_3_7 sends a package once, and again when the cluster has forgotten it", async () => {
@@ -149,6 +181,12 @@ describe("other calls", () => {
     const headers = { location: "https://elsewhere.example/" };
     standIn.faults.push({ method: "GET", path: /version/, do: { status: 302, text: "", headers } });
     await expect(client.getVersion()).rejects.toThrow("https://elsewhere.example/");
+    const other = createServer((socket) => socket.on("data", () => socket.end("no HTTP")));
+    await new Promise<void>((resolve) => void other.listen(0, "127.0.0.1", resolve));
+    const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    await using lost = new JobSubmissionClient(address, { proxy: false });
+    await expect(lost.getVersion()).rejects.toMatchObject({ kind: "refused", code: "NOT_RAY" });
+    other.close();
   });
 
   it("rj_1_12 reject ids of jobs that were never there, with the path kept as it is", async () => {
@@ -163,12 +201,6 @@ describe("other calls", () => {
 describe("a tail", () => {
   const script =
     "for i in $(seq 60); do echo line $i; done; sleep 0.5; for i in $(seq 60); do echo more $i; done; sleep 0.5";
-  const textOf = async (log: AsyncIterable<string>): Promise<string> => {
-    let text = "";
-    for await (const piece of log) text += piece;
-    return text;
-  };
-
   it.each(["socket", "stream"] as const)(
     "rj_1_15 goes on behind what it gave, however often it is cut off (%s)",
     async (prefer) => {
@@ -209,6 +241,19 @@ describe("a tail", () => {
       setTimeout(() => void standIn.listen(port), 300);
     }
     expect(text).toBe(await client.getJobLogs(id));
+  });
+
+  it("rj_1_15 ends with a job that ends while another look at it is repeated", async () => {
+    const { standIn, client } = await start();
+    const id = await client.submitJob({ entrypoint: "echo one; sleep 0.3" });
+    await client.waitForJob(id, isRunning);
+    const job = standIn.jobs.find(id);
+    const running = { status: 200, text: JSON.stringify(job && standIn.jobs.wire(job)) };
+    // the stream's own look is still waiting for its next try when the one that comes each second sees the end
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    for (const fault of [running, ...Array.from({ length: 4 }, () => ({ status: 503, text: "" }))])
+      standIn.faults.push({ method: "GET", path: /jobs/, do: fault });
+    expect(await textOf(client.tailJobLogs(id, { prefer: "stream" }))).toMatch(/^one$/m);
   });
 
   it("rj_2_9 ends with JOB_LOST when its head was started anew", async () => {
@@ -273,9 +318,45 @@ describe("a server that takes connections and never answers", () => {
     (name) => !/^(constructor|close)$/.test(name),
   );
 
+  const addressOf = ({ port }: AddressInfo): string => `http://127.0.0.1:${port}`;
+
   it.each(methods)("rj_5_9 is given up in time (%s)", async (method) => {
-    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const address = addressOf(silent.address() as AddressInfo);
     await using client = new JobSubmissionClient(address, { proxy: false, timeoutMs: 200, retryForMs: 0 });
     await expect(calls[method]?.(client)).rejects.toMatchObject({ kind: "timeout", code: "REQUEST_TIMEOUT" });
+  });
+
+  it.each(methods)("is left at once when the client is closed (%s)", async (method) => {
+    const client = new JobSubmissionClient(addressOf(silent.address() as AddressInfo), { proxy: false });
+    await closes(client, calls[method]?.(client));
+  });
+});
+
+describe("a client that is closed", () => {
+  it("sends nothing again", async () => {
+    const { standIn, client } = await start();
+    await standIn.vanish();
+    await closes(client, client.getVersion());
+  });
+
+  it("waits for no job any more", async () => {
+    const { client } = await start();
+    const id = await client.submitJob({ entrypoint: "exec sleep 60" });
+    await client.waitForJob(id, isRunning);
+    await closes(client, client.waitForJob(id, { pollMs: 60_000 }));
+  });
+
+  it.each(["socket", "stream"] as const)("follows no log any more (%s)", async (prefer) => {
+    const { client } = await start();
+    const id = await client.submitJob({ entrypoint: "echo one; exec sleep 60" });
+    await client.waitForJob(id, isRunning);
+    await closes(client, textOf(client.tailJobLogs(id, { prefer })));
+  });
+
+  it("takes no call any more", async () => {
+    const { standIn, client } = await start();
+    await client.close();
+    await expect(client.submitJob({ entrypoint: "true" })).rejects.toMatchObject(isClosed);
+    expect(standIn.requests).toEqual([]);
   });
 });

@@ -33,8 +33,14 @@ const knownKeys = [
   ...["entrypoint_memory", "entrypoint_resources", "entrypoint_label_selector"],
 ];
 
+const headNode = { node_id: "node-1", node_ip: "127.0.0.1", state: "ALIVE" } as const;
+
 /** The jobs of a stand-in: entrypoints run by `/bin/sh -c`, and GPUs that they wait for. */
 export class StandInJobs {
+  /** Nodes beside the head's, of one CPU each, half of which is in use. */
+  readonly otherNodes: { node_id: string; node_ip: string; state: "ALIVE" | "DEAD" }[] = [];
+  /** By what nodes are named where their load is told: an autoscaler's by their addresses. False: it is not told. */
+  loadBy: "node_id" | "node_ip" | false = "node_id";
   readonly #jobs = new Map<string, StandInJob>();
   readonly #packages: ReadonlyMap<string, Buffer>;
   readonly #gpus: number;
@@ -132,24 +138,27 @@ export class StandInJobs {
     };
   }
 
-  node(): object {
+  /** 1.17: dead ones too, and a hundred at most, unless asked otherwise. */
+  nodes(query: URLSearchParams): object[] {
     const total = { CPU: 4, GPU: this.#gpus, object_store_memory: 1e8, my_own: 3 };
-    return {
-      node_id: "node-1",
-      node_ip: "127.0.0.1",
-      is_head_node: true,
-      state: "ALIVE",
-      resources_total: total,
-      labels: {},
-    };
+    const others = this.otherNodes.map((node) => ({ ...node, is_head_node: false, resources_total: { CPU: 1 } }));
+    const all = [...others, { ...headNode, is_head_node: true, resources_total: total }];
+    const fitting = all.filter(
+      (node) => query.get("filter_keys") !== "state" || node.state === query.get("filter_values"),
+    );
+    return fitting.slice(0, Number(query.get("limit") ?? 100)).map((node) => ({ ...node, labels: {} }));
   }
 
   /** 1.17: names in another form than those of the nodes. */
-  load(): object {
+  load(): object | null {
+    const by = this.loadBy;
+    if (by === false) return null;
     const usage = { CPU: [0, 4], GPU: [this.#used(), this.#gpus], objectStoreMemory: [0, 1e8], myOwn: [1, 3] };
     const waiting = [...this.#jobs.values()].filter((job) => job.status === "PENDING");
     const resourceDemand = waiting.map((job) => [{ GPU: job.body.entrypoint_num_gpus ?? 0 }, 1]);
-    return { usage, usageByNode: { "node-1": usage }, resourceDemand };
+    const alive = this.otherNodes.filter(({ state }) => state === "ALIVE");
+    const others = Object.fromEntries(alive.map((node) => [node[by], { CPU: [0.5, 1] }]));
+    return { usage, usageByNode: { [headNode[by]]: usage, ...others }, resourceDemand };
   }
 
   #used(): number {

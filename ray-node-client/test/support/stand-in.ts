@@ -126,9 +126,12 @@ export class StandIn {
     }
     if (path.startsWith("/api/packages/")) return this.#package(method, path, body, response);
     if (path.startsWith("/api/v0/logs/")) return this.logs.state(path, new URLSearchParams(query), response);
-    if (path === "/api/v0/nodes") return json({ data: { result: { result: [this.jobs.node()] } } });
-    if (path === "/api/cluster_status")
-      return json({ data: { clusterStatus: { loadMetricsReport: this.jobs.load() } } });
+    if (path === "/api/v0/nodes")
+      return json({ data: { result: { result: this.jobs.nodes(new URLSearchParams(query)) } } });
+    if (path === "/api/cluster_status") {
+      const load = this.jobs.load();
+      return json({ data: { clusterStatus: load && { loadMetricsReport: load } } });
+    }
     const [, id, action] = /^\/api\/jobs\/([^/]+)(\/[a-z]+)?$/.exec(path) ?? [];
     if (id === undefined) return send(response, 404, "404: Not Found");
     const job = this.jobs.find(decodeURIComponent(id));
