@@ -42,7 +42,8 @@ const numbers = (json: Json | undefined): Amounts =>
 
 /**
  * Puts together the answers of `/api/v0/nodes` and `/api/cluster_status`, the latter undefined where it failed. That
- * names nodes by their ids where Ray was started by hand, and by their addresses where an autoscaler started them.
+ * names nodes by their ids where Ray was started by hand, and by their addresses under its autoscaler (v1; v2 tells
+ * nothing).
  */
 export function clusterFromWire(nodesAnswer: unknown, statusAnswer: unknown): ClusterResources {
   const report = at(statusAnswer as Json | undefined, "data", "clusterStatus", "loadMetricsReport");
