@@ -179,8 +179,9 @@ export interface Verdict {
   decision: "keep" | "discard" | "repeat" | "revert" | "undecided";
   /** Improvement over the trial's own parent in the metric's unit; positive is better whatever the direction. For learning only. */
   gain?: number;
-  /** With `repeat`: how many more measurements are wanted. Default 1. */
+  /** How many more measurements are wanted, with `repeat` 1 by default, and of which trial's candidate, if not of this one's. */
   repeats?: number;
+  again?: number;
   /** What is known of the candidate's true value, all its repeats together. */
   estimate?: Estimate;
   /** Of the task, as known at this verdict; same unit as the metric. */

@@ -321,7 +321,7 @@ export class Ledger<C = unknown> {
         this.#accepted.set(root, verdict.estimate ?? { value: NaN, se: NaN, repeats: 1 });
       else if (verdict.decision === "discard" && trial.repeatOf !== undefined) this.#accepted.delete(root);
       const wanted = verdict.repeats ?? (verdict.decision === "repeat" && this.setup.level.start ? 1 : 0);
-      for (let n = 0; n < wanted; n++) this.owed.push(root);
+      for (let n = 0; n < wanted; n++) this.owed.push(verdict.again ?? root);
       this.#incumbent = this.#best(root);
     }
     this.#pending.delete(id);

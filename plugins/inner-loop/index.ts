@@ -12,7 +12,7 @@ import {
 } from "../../kit/index.ts";
 import { proposeHybrid } from "../propose-hybrid/index.ts";
 import { proposeSearch } from "../propose-search/index.ts";
-import { selectImprovement } from "../select-improvement/index.ts";
+import { baselineRepeats, selectImprovement } from "../select-improvement/index.ts";
 
 export interface InnerLoopOptions {
   name?: string;
@@ -70,7 +70,7 @@ export function innerLoop(given: InnerLoopOptions = {}): Level<TaskChange> {
     },
     start: (space) => ({ values: space ? defaults(space) : {} }),
     together: ({ objective, budget }) =>
-      objective.noise === "none" ? 1 : Math.min(options.slots, 1 + Math.min(2, Math.floor(budget.trials / 10))),
+      objective.noise === "none" ? 1 : Math.min(options.slots, 1 + baselineRepeats(budget.trials)),
     admit,
     key: candidateKey,
     fallback,

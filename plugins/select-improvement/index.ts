@@ -22,6 +22,11 @@ const schema = {
   },
 };
 
+/** How often a noisy baseline is measured again at first: twice; once in a short search, since it takes the time of a trial. */
+export const baselineRepeats = (trials: number): number => (trials < 10 ? 0 : trials < 60 ? 1 : 2);
+/** A best that was measured once is measured again when so many trials later it still is the best. */
+const standing = 6;
+
 type Options = Required<SelectImprovementOptions>;
 
 /**
@@ -32,8 +37,8 @@ type Options = Required<SelectImprovementOptions>;
  * the difference of their means and e = s sqrt(1/n + 1/m) its standard error;
  * t is Student's quantile at 2/3 for the degrees of freedom behind s. Keep when
  * g >= t e; measure again while g >= t e / 2 and there is room; else discard.
- * The noise floor is t e for one measurement. A new best is measured once more,
- * and its value is shrunk (noise.ts), so that luck is not crowned.
+ * The noise floor is t e for one measurement. So that luck is not crowned, a
+ * best that stands is measured once more, and its value is shrunk (noise.ts).
  */
 export function selectImprovement(given: SelectImprovementOptions = {}): Plugin {
   const options = { ...given } as Options;
@@ -93,16 +98,14 @@ function decide(
     noiseFloor: noise.t * noise.sd * Math.sqrt(1 + 1 / Math.max(1, incumbent?.repeats ?? 1)),
   };
   const left = budget.trials - budget.used;
-  const mayRepeat =
-    noise.sd > 0 &&
-    left > 1 &&
-    past.repeats < options.repeatShare * budget.trials &&
-    measured.length < options.measurements;
+  const hasRoom = noise.sd > 0 && left > 1 && past.repeats < options.repeatShare * budget.trials;
 
   if (root === 0) {
     const isLast = judging.pending.every(({ id }) => id === trial.id);
-    const wanted = objective.noise === "none" ? 0 : Math.max(2, disagree(measured) ? measured.length : 0);
-    const repeats = isLast ? Math.min(wanted, Math.floor(budget.trials / 10)) - (measured.length - 1) : 0;
+    const wanted = disagree(measured)
+      ? Math.min(measured.length, Math.floor(budget.trials / 10))
+      : baselineRepeats(budget.trials);
+    const repeats = isLast && objective.noise !== "none" ? wanted - (measured.length - 1) : 0;
     const baseline = { value: mean(measured), se: noise.sd / Math.sqrt(measured.length), repeats: measured.length };
     return {
       decision: "keep",
@@ -118,15 +121,17 @@ function decide(
   const better = sign * (incumbent.value - mean(measured));
   const error = noise.t * noise.sd * Math.sqrt(1 / measured.length + 1 / Math.max(1, incumbent.repeats));
   if (better > 0 && better >= error)
-    return {
-      decision: "keep",
-      ...known,
-      ...(mayRepeat ? { repeats: 1 } : {}),
-      reason: noise.sd > 0 ? "better beyond the noise" : "better",
-    };
-  if (better > 0 && better >= error / 2 && mayRepeat)
+    return { decision: "keep", ...known, reason: noise.sd > 0 ? "better beyond the noise" : "better" };
+  if (better > 0 && better >= error / 2 && hasRoom && measured.length < options.measurements)
     return { decision: "repeat", ...known, reason: "close to the noise: measured again" };
-  return { decision: "discard", ...known, reason: better > 0 ? "better, but within the noise" : "not better" };
+  const again = incumbent.trial.id;
+  const isStanding = trial.id >= again + standing && past.byRoot.get(again)?.length === 1 && !past.asked.has(again);
+  return {
+    decision: "discard",
+    ...known,
+    ...(isStanding && hasRoom && options.measurements > 1 ? { repeats: 1, again } : {}),
+    reason: better > 0 ? "better, but within the noise" : "not better",
+  };
 }
 
 /** True where one of the baseline's measurements lies more than three robust standard deviations from their median (Hampel 1974). */

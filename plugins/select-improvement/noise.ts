@@ -1,13 +1,15 @@
 import type { Estimate, TaskChange, Trial } from "../../core/index.ts";
 import { mean, studentT, variance } from "../../kit/index.ts";
 
-/** How sure a keep is that the candidate is better: a new best is measured again, and the winner is confirmed, so two in three is enough. */
+/** How sure a keep is that the candidate is better: a best that stands is measured again, and the winner is confirmed, so two in three is enough. */
 const sureness = 2 / 3;
 
 /** All measurements of the search, by the trial whose candidate they are of. */
 export interface Measurements {
   byRoot: Map<number, readonly number[]>;
   accepted: Set<number>;
+  /** Bests that a later trial had measured again. */
+  asked: Set<number>;
   /** Over everything measured more than once: squared deviations from the candidates' means, and degrees of freedom. */
   deviations: number;
   freedom: number;
@@ -21,6 +23,7 @@ export interface Measurements {
 export const emptyNoise = (): Measurements => ({
   byRoot: new Map(),
   accepted: new Set(),
+  asked: new Set(),
   deviations: 0,
   freedom: 0,
   squares: 0,
@@ -44,6 +47,7 @@ export function addMeasurement(past: Measurements, trial: Trial<TaskChange>): Me
       past.gains++;
     }
   }
+  if (verdict?.again !== undefined) past.asked.add(verdict.again);
   if (verdict?.decision === "keep") past.accepted.add(root);
   else if (verdict?.decision === "discard" && repeatOf !== undefined) past.accepted.delete(root);
   return past;

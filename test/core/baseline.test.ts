@@ -26,14 +26,14 @@ it("a noisy baseline is measured as many at a time as trials will run, three tim
       evaluator: slow,
       levels: [innerLoop({ slots, confirm: 0 })],
       selector: selectImprovement(),
-      budget: { trials: 20 },
+      budget: { trials: 60 },
     });
     expect(most).toBe(together);
     const baselines = [...(end.levels.get("inner")?.trials ?? [])].filter(
       ({ id, repeatOf }) => id === 0 || repeatOf === 0,
     );
     expect(baselines.map(({ seed }) => seed).sort()).toEqual([42, 43, 44]);
-    expect(end.levels.get("inner")?.budget).toEqual({ trials: 20, used: 20 });
+    expect(end.levels.get("inner")?.budget).toEqual({ trials: 60, used: 60 });
     expect(
       ofType(facts, "turn")
         .slice(0, 3)

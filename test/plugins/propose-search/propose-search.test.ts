@@ -224,7 +224,7 @@ describe("propose-search", () => {
       const late = trials.slice(31).map(({ outcome }) => outcome as Outcome & { status: "measured" });
       broken.push(late.filter(({ metrics }) => (metrics.memory ?? 0) > 400).length / late.length);
     }
-    expect(mean(broken)).toBeLessThan(0.15); // the best there is lies at the limit
+    expect(mean(broken)).toBeLessThan(0.2); // the best there is lies at the limit
   });
 
   it("is not led astray by noise: repeats count as more of the same point", async () => {
