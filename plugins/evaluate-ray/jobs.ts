@@ -1,4 +1,4 @@
-import type { JobInfo, Package } from "#ray-node-client";
+import type { JobInfo, Package, RayError } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { specFor, type Backend, type Ground } from "./backend.ts";
@@ -61,11 +61,12 @@ export class Jobs implements Backend {
       throw error;
     });
     if (!found) return undefined;
-    const room = this.#gate.adopt();
+    const room = this.#gate.adopt(found.status === "PENDING");
     try {
       const queueMs = options.queueSeconds * 1000;
       const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, queueMs);
-      return isOutcome(ended) ? ended : withoutWord(ended);
+      if (isOutcome(ended)) return ended;
+      return waitedInVain(ended) ? undefined : withoutWord(ended);
     } finally {
       room.leave();
     }
@@ -73,21 +74,20 @@ export class Jobs implements Backend {
 
   /** Waits for room and runs the trial there; anew where its job did not start through no fault of its own. */
   async #begun(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
-    const deadline = performance.now() + this.#ground.options.queueSeconds * 1000;
-    for (let attempt = 1; ; attempt++) {
-      const leftMs = Math.max(0, deadline - performance.now());
-      const room = await this.#gate.enter(leftMs, evaluation.signal);
-      if (!room) return this.#noRoom();
-      try {
-        const ended = await this.#submitted(trial, evaluation, room, leftMs);
+    const since = performance.now();
+    const room = await this.#gate.enter(since, evaluation.signal);
+    if (!room) return this.#noRoom();
+    try {
+      for (let attempt = 1; this.#gate.leftMs(since) > 0;) {
+        const ended = await this.#submitted(trial, evaluation, room, this.#gate.leftMs(since));
         if (isOutcome(ended)) return ended;
-        const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
-        if (isTooEarly || (lacksPackage(ended) && attempt < mostAttempts)) continue;
+        if (waitedInVain(ended) || (lacksPackage(ended) && attempt++ < mostAttempts)) continue;
         checkInstallation(ended, this.#ground.options, evaluation.view);
         return withoutWord(ended);
-      } finally {
-        room.leave();
       }
+      return await this.#noRoom();
+    } finally {
+      room.leave();
     }
   }
 
@@ -111,7 +111,7 @@ export class Jobs implements Backend {
     return this.#run(evaluation, trial.id, job, room, queueMs, submit);
   }
 
-  /** Submits a job, if it is a new one, and follows it to its end. */
+  /** Submits a job, if it is a new one, and follows it to its end; gives it back where it had no word, or never began. */
   async #run(
     evaluation: Evaluation<TaskChange>,
     trial: number,
@@ -125,17 +125,23 @@ export class Jobs implements Backend {
     let queuedSeconds = 0;
     try {
       await submit?.();
-      if (queueMs > 0 && !(await this.#hasNode(job, queueMs, evaluation.signal))) return await this.#noRoom();
-      const onStart = (): void => {
+      if (room.isCall) await this.#waitForNode(job, queueMs, evaluation.signal);
+      const onStart = (started: JobInfo): void => {
+        if (waitedInVain(started)) return;
         queuedSeconds = (performance.now() - since) / 1000;
-        room.started();
+        room.started(started.driverNodeId);
       };
       const pendingMs = this.#ground.options.setupSeconds * 1000 + slackMs;
       const ended = await follow(this.#ground, evaluation, job, { pendingMs, onStart });
       if (!isOutcome(ended)) return ended;
       return { ...ended, ...(ended.where ? { where: { ...ended.where, queuedSeconds } } : {}) };
     } catch (error) {
-      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+      const { code, job: waiting } = error as Partial<RayError>;
+      if (code !== "WAIT_TIMEOUT") throw error;
+      if (room.isCall && waiting) {
+        this.#remove(job); // it must not start any more
+        return waiting;
+      }
       const cluster = describeCluster(await this.#ground.client.getClusterResources());
       return lost(`${messageOf(error)} The cluster has ${cluster}`);
     }
@@ -143,20 +149,20 @@ export class Jobs implements Backend {
 
   async #tellOfCall(signal: AbortSignal): Promise<void> {
     const { client, options, tell } = this.#ground;
+    if (await this.#gate.hasNode(signal)) return;
     const needs = amountsText(needsOf(options));
     const cluster = describeCluster(await client.getClusterResources({ signal }));
     tell("call", `no node can hold a trial (${needs}) yet: one waits in Ray, where an autoscaler sees it`, cluster);
   }
 
-  /** Whether a job began within the time that it may wait for a node, or there is one now. */
-  async #hasNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Waits until a job has begun or, after its time, may be under way to that; else throws. */
+  async #waitForNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<void> {
     const until = ({ status }: JobInfo): boolean => status !== "PENDING";
     try {
       await this.#ground.client.waitForJob(job, { until, timeoutMs: queueMs, pollMs: 500, signal });
-      return true;
     } catch (error) {
-      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
-      return this.#gate.hasNode(signal);
+      const isLate = (error as { code?: string }).code === "WAIT_TIMEOUT";
+      if (!isLate || !(await this.#gate.mayHaveNode(signal))) throw error;
     }
   }
 
@@ -178,6 +184,10 @@ export class Jobs implements Backend {
 const lost = (reason: string): Outcome => ({ status: "lost", reason, seconds: 0 });
 
 const isOutcome = (ended: Outcome | JobInfo): ended is Outcome => !("entrypoint" in ended);
+
+/** Its turn did not come: it waits still, or Ray gave it up. */
+const waitedInVain = ({ status, errorType }: JobInfo): boolean =>
+  status === "PENDING" || errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT";
 
 /** Its packages were gone when its node wanted them. */
 const lacksPackage = ({ errorType, message }: JobInfo): boolean =>

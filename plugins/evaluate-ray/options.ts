@@ -31,7 +31,7 @@ export interface EvaluateRayOptions extends TrialResources {
   limitSeconds?: number;
   /** Between SIGTERM and SIGKILL. */
   graceSeconds?: number;
-  /** For so long a trial waits for room. */
+  /** For so long a trial waits for room while no trial of the run holds any. */
   queueSeconds?: number;
   /** For so long its environment may take to be made. */
   setupSeconds?: number;
