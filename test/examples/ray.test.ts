@@ -1,12 +1,15 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Ajv } from "ajv";
 import { defaultLoaders } from "cosmiconfig";
 import { describe, expect, it } from "vitest";
-import { resolveConfig, type Config } from "../../core/index.ts";
+import { journalFile, resolveConfig, type Config } from "../../core/index.ts";
 import karpathy from "../../examples/ray/karpathy.config.ts";
 import laptop from "../../examples/ray/bilevel.config.ts";
 import ray from "../../presets/ray.ts";
 import { evaluateProcess } from "../../plugins/evaluate-process/index.ts";
+import { emptyFolder } from "../support/run.ts";
 
 const folder = new URL("../../examples/ray/", import.meta.url);
 const manifest = (name: string): unknown => {
@@ -116,6 +119,24 @@ describe("the examples for Ray", () => {
       JSON.stringify({ secretKeyRef: { name: metadata.name, key: "auth_token" } }),
     );
     expect(JSON.stringify(manifest("controller.yaml"))).toContain(`http://${metadata.name}-head-svc:8265`);
+  });
+
+  it("the controller starts one run, and goes on with it ever after, though it may not succeed at first", () => {
+    const { spec } = manifest("controller.yaml") as {
+      spec: { template: { spec: { containers: { command: [string, ...string[]] }[] } } };
+    };
+    const [program = "", ...args] = spec.template.spec.containers[0]?.command ?? [];
+    const home = emptyFolder();
+    writeFileSync(join(home, "npx"), "#!/bin/sh\necho $@; exit 3", { mode: 0o755 });
+    const start = (): object => {
+      const { stdout, status } = spawnSync(program, args, { cwd: home, env: { PATH: `${home}:/usr/bin:/bin` } });
+      return { asked: stdout.toString().trim(), status };
+    };
+    expect(start()).toEqual({ asked: "bilevel run --name trials", status: 3 });
+    expect(start()).toEqual({ asked: "bilevel run --name trials", status: 3 });
+    mkdirSync(join(home, ".bilevel", "trials"), { recursive: true });
+    writeFileSync(journalFile(join(home, ".bilevel", "trials")), "");
+    expect(start()).toEqual({ asked: "bilevel resume trials", status: 3 });
   });
 
   it.each([

@@ -238,7 +238,10 @@ describe("the gate before a cluster", () => {
     const slot = async (): Promise<void> => {
       for (let number = started++; ; number = started++) {
         const room = await gate.enter(performance.now(), never);
-        if (!room) return void lost++;
+        if (!room) {
+          lost++;
+          return;
+        }
         order.push(number);
         if (running >= gpus) await new Promise<void>((resolve) => inRay.push(resolve));
         turn(1);
