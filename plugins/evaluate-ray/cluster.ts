@@ -1,6 +1,7 @@
 import type { ClusterResources, JobSubmissionClient } from "#ray-node-client";
 import { BilevelError, messageOf, type Outcome } from "../../core/index.ts";
-import type { EvaluateRayOptions } from "./options.ts";
+import { needsOf } from "./gate.ts";
+import type { EvaluateRayOptions, Options } from "./options.ts";
 
 /** The oldest Ray whose Jobs API takes all that is asked of it here. */
 const oldest = [2, 8] as const;
@@ -87,6 +88,14 @@ export function describeCluster({ total, available, waiting = [], nodes }: Clust
   const demand = waiting.map(({ resources, count }) => `${count} × (${amountsText(resources)})`);
   const asked = demand.length > 0 ? `; waiting there: ${demand.join(", ")}` : "";
   return `${amounts.join(", ")} on ${alive} node${alive === 1 ? "" : "s"}${asked}`;
+}
+
+/** What there was no room for in time, and what the cluster has. */
+export function describeLack(options: Options, resources: ClusterResources): string {
+  const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
+  const needs = amountsText(needsOf(options)) + labels;
+  const waited = `no node had room for it within ${options.queueSeconds} s`;
+  return `${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`;
 }
 
 /** Amounts of resources, in one line. */

@@ -2,7 +2,7 @@ import type { JobInfo, Package, RayError } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { specFor, type Backend, type Ground } from "./backend.ts";
-import { amountsText, describeCluster, lostTo } from "./cluster.ts";
+import { amountsText, describeCluster, describeLack, lostTo } from "./cluster.ts";
 import { follow, slackMs, type TrialJob } from "./follow.ts";
 import { checkInstallation } from "./installation.ts";
 import { Gate, needsOf, type Room } from "./gate.ts";
@@ -99,11 +99,14 @@ export class Jobs implements Backend {
     leftMs: number,
   ): Promise<Outcome | JobInfo> {
     const { signal } = evaluation;
+    const { options } = this.#ground;
     const base = await (this.#base ??= packTask(this.#ground.frozen, taskFolder));
     if (room.isCall) await this.#tellOfCall(signal);
     const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
-    const startBefore = (Date.now() + queueMs + this.#ground.options.setupSeconds * 1000 + 2 * slackMs) / 1000;
-    const spec = await specFor(this.#ground, trial, evaluation, startBefore);
+    const startBefore = (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
+    // Ray leaves all devices to a job that asks for none
+    const env: Record<string, string> = options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" };
+    const spec = await specFor(this.#ground, trial, evaluation, { startBefore, env });
     if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
     const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
     await evaluation.handle({ ...job });
@@ -168,11 +171,7 @@ export class Jobs implements Backend {
 
   async #noRoom(): Promise<Outcome> {
     const { options, client } = this.#ground;
-    const resources = await client.getClusterResources();
-    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
-    const needs = amountsText(needsOf(options)) + labels;
-    const waited = `no node had room for it within ${options.queueSeconds} s`;
-    return lost(`${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`);
+    return lost(describeLack(options, await client.getClusterResources()));
   }
 
   #remove({ job, frame }: TrialJob): void {

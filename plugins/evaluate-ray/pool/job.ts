@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobInfo, JobSubmissionClient, Package } from "#ray-node-client";
 import type { Ground } from "../backend.ts";
 import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
+import { shownName, writeWhole } from "../run-files.ts";
 import { runnerText } from "../runner.ts";
 import { quoted } from "../shell.ts";
 import { taskContents } from "../task-package.ts";
@@ -82,22 +83,22 @@ const endMs = 45_000;
 /** Beyond the grace of a trial's runner, before its worker is killed. */
 const cleanUpSeconds = 5;
 
+/** Undefined where no process started one, or what it wrote down is damaged: a pool that nobody knows ends itself. */
 async function knownPool(runFolder: string): Promise<Known | undefined> {
-  const text = await readFile(fileOf(runFolder), "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as Known);
+  try {
+    return JSON.parse(await readFile(fileOf(runFolder), "utf8")) as Known;
+  } catch {
+    return undefined;
+  }
 }
 
 async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
   const { client, options, run, runKey } = ground;
-  const name =
-    run.folder
-      .split("/")
-      .at(-1)
-      ?.replace(/[^A-Za-z0-9-]/g, "-") ?? "run";
-  const id = `bilevel-${name.slice(0, 60)}-pool-${randomBytes(6).toString("hex")}`;
+  const name = shownName(run.folder);
+  const id = `bilevel-${name}-pool-${randomBytes(6).toString("hex")}`;
   const known: Known = { id, token: randomBytes(32).toString("hex") };
   // written before the job exists, so that no crash leaves one that nobody knows
-  await writeFile(fileOf(run.folder), JSON.stringify(known), { mode: 0o600, flush: true });
+  await writeWhole(fileOf(run.folder), JSON.stringify(known));
   const { env_vars: variables, config, py_modules: modules, working_dir: _, ...runtimeEnv } = options.runtimeEnv ?? {};
   const pool = await client.uploadPackage(await poolPackage(ground), { signal });
   await client.submitJob(

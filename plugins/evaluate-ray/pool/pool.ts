@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BilevelError, messageOf } from "../../../core/index.ts";
 import type { Ground } from "../backend.ts";
-import { amountsText, describeCluster } from "../cluster.ts";
+import { amountsText, describeCluster, describeLack } from "../cluster.ts";
 import { needsOf } from "../gate.ts";
 import { HttpChannel, type Channel } from "./channel.ts";
 import { DashboardChannel } from "./dashboard-channel.ts";
@@ -69,11 +69,7 @@ export class Pool {
 
   /** What there is no room for, and what the cluster has. */
   async describeLack(): Promise<string> {
-    const { client, options } = this.#ground;
-    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
-    const needs = amountsText(needsOf(options)) + labels;
-    const waited = `no node had room for it within ${options.queueSeconds} s`;
-    return `${waited}; it needs ${needs}; the cluster has ${describeCluster(await client.getClusterResources())}`;
+    return describeLack(this.#ground.options, await this.#ground.client.getClusterResources());
   }
 
   /** The outcome of a trial is safe. A pool that cannot be told keeps the trial until its own end. */
