@@ -76,7 +76,7 @@ export class Jobs implements Backend {
   async #begun(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
     const since = performance.now();
     const room = await this.#gate.enter(since, evaluation.signal);
-    if (!room) return this.#noRoom();
+    if (!room) return this.#noRoom(evaluation.signal);
     try {
       for (let attempt = 1; this.#gate.leftMs(since) > 0;) {
         const ended = await this.#submitted(trial, evaluation, room, this.#gate.leftMs(since));
@@ -85,7 +85,7 @@ export class Jobs implements Backend {
         checkInstallation(ended, this.#ground.options, evaluation.view);
         return withoutWord(ended);
       }
-      return await this.#noRoom();
+      return await this.#noRoom(evaluation.signal);
     } finally {
       room.leave();
     }
@@ -145,8 +145,8 @@ export class Jobs implements Backend {
         this.#remove(job); // it must not start any more
         return waiting;
       }
-      const cluster = describeCluster(await this.#ground.client.getClusterResources());
-      return lost(`${messageOf(error)} The cluster has ${cluster}`);
+      const resources = await this.#ground.client.getClusterResources({ signal: evaluation.signal });
+      return lost(`${messageOf(error)} The cluster has ${describeCluster(resources)}`);
     }
   }
 
@@ -169,9 +169,9 @@ export class Jobs implements Backend {
     }
   }
 
-  async #noRoom(): Promise<Outcome> {
+  async #noRoom(signal: AbortSignal): Promise<Outcome> {
     const { options, client } = this.#ground;
-    return lost(describeLack(options, await client.getClusterResources()));
+    return lost(describeLack(options, await client.getClusterResources({ signal })));
   }
 
   #remove({ job, frame }: TrialJob): void {

@@ -177,7 +177,7 @@ describe("trials in a pool on a real head", () => {
     const { port } = JSON.parse(/^bilevel-pool ready (.*)$/m.exec(log)?.[1] ?? "") as { port: number };
     const { token } = JSON.parse(readFileSync(join(started.folder, "ray-pool.json"), "utf8")) as { token: string };
     const status = async (headers: Record<string, string>): Promise<number> =>
-      (await fetch(`http://127.0.0.1:${port}/healthz`, { headers })).status;
+      (await fetch(`http://127.0.0.1:${port}/healthz?slots=1`, { headers })).status;
     expect(await status({})).toBe(401);
     expect(await status({ authorization: "Bearer wrong" })).toBe(401);
     expect(await status({ authorization: `Bearer ${token}` })).toBe(200);

@@ -43,7 +43,7 @@ export async function openPool(ground: Ground, signal: AbortSignal): Promise<Poo
 export async function stateOf(
   client: JobSubmissionClient,
   id: string,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<"running" | "gone"> {
   try {
     const { status } = await client.getJobInfo(id, { signal });
@@ -128,7 +128,7 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
 export const mailboxOf = ({ runKey }: Ground, id: string): string => `gcs://bilevel-mail-${runKey}.${id}.`;
 
 function entrypointOf(ground: Ground, id: string): string {
-  const { options, run } = ground;
+  const { options } = ground;
   const needs = needsOf(options);
   const actor = {
     num_cpus: needs.CPU ?? 0,
@@ -138,7 +138,6 @@ function entrypointOf(ground: Ground, id: string): string {
     label_selector: options.labelSelector,
   };
   const flags = {
-    slots: run.config.levels[0]?.slots ?? 1,
     port: options.pool.port,
     mailbox: mailboxOf(ground, id),
     "idle-seconds": options.pool.idleMinutes * 60,
