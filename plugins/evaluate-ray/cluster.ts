@@ -55,13 +55,19 @@ const hints: Readonly<Record<string, string>> = {
   NOT_RAY: "the address must be that of Ray's dashboard, port 8265 unless it was started with another",
 };
 
+/** The option that an error of the client, by its code, comes from. */
+const options: Readonly<Record<string, string>> = {
+  INVALID_ADDRESS: "evaluator.address",
+  INVALID_RUNTIME_ENV: "evaluator.runtimeEnv",
+};
+
 /** An error of the client as one for the user; everything else as it is. */
 export function explained(error: unknown): unknown {
   const { code, kind } = error as { code?: string; kind?: string };
   if (error instanceof BilevelError || code === undefined || kind === undefined) return error;
-  const isAddress = code === "INVALID_ADDRESS";
-  return new BilevelError(isAddress ? "E_OPTIONS_INVALID" : "E_CLUSTER", messageOf(error), {
-    path: isAddress ? "evaluator.address" : "evaluator",
+  const option = options[code];
+  return new BilevelError(option === undefined ? "E_CLUSTER" : "E_OPTIONS_INVALID", messageOf(error), {
+    path: option ?? "evaluator",
     hint: hints[code],
     cause: error,
   });

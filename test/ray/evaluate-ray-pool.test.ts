@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient } from "#ray-node-client";
@@ -105,6 +105,21 @@ describe("trials in a pool on a real head", () => {
     await command.finish("resume");
     expect(inOrder(command.noted("start"))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(command.outcomes("lost")).toEqual([]);
+    command.isWhole();
+    await nothingIsLeft();
+  });
+
+  it("has as many workers as the slots of the run that comes back, in another folder", async () => {
+    command = new RayCommand(head.address, { slots: 1, trials: 4, seconds: 6, options: { mode } });
+    const child = command.start("run", "--name", "first");
+    await command.runs(1);
+    child.kill("SIGKILL");
+    await exitOf(child);
+    const runs = join(command.home, ".bilevel");
+    renameSync(join(runs, "first"), join(runs, "run-moved"));
+    expect(await exitOf(command.start("resume", "--slots", "3"))).toBe(0);
+    expect(command.facts.map(({ text }) => text)).toContain("pool: 3 of 3 workers");
+    expect(inOrder(command.noted("start"))).toEqual([0, 1, 2, 3, 4]);
     command.isWhole();
     await nothingIsLeft();
   });

@@ -99,7 +99,7 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
   const known: Known = { id, token: randomBytes(32).toString("hex") };
   // written before the job exists, so that no crash leaves one that nobody knows
   await writeWhole(fileOf(run.folder), JSON.stringify(known));
-  const { env_vars: variables, config, py_modules: modules, working_dir: _, ...runtimeEnv } = options.runtimeEnv ?? {};
+  const { env_vars: variables, config, py_modules: modules, ...runtimeEnv } = options.runtimeEnv ?? {};
   const pool = await client.uploadPackage(await poolPackage(ground), { signal });
   await client.submitJob(
     {
