@@ -12,6 +12,9 @@ import { packTask } from "./task-package.ts";
 /** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
 const mostAttempts = 3;
 
+/** So long a job waits inside Ray before it is sent anew: Ray gives it up itself after 15 minutes, unless told otherwise. */
+const longestCallMs = 1_200_000;
+
 /** Where the task lies in its package. */
 const taskFolder = "bilevel_task";
 
@@ -55,7 +58,7 @@ export class Jobs implements Backend {
   async #adopted(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome | undefined> {
     const { job, frame, limitSeconds = null } = (evaluation.handed ?? {}) as Partial<TrialJob>;
     if (job === undefined || frame === undefined) return undefined;
-    const { client, options } = this.#ground;
+    const { client } = this.#ground;
     const found = await client.getJobInfo(job, { signal: evaluation.signal }).catch((error: unknown) => {
       if ((error as { code?: string }).code === "NOT_FOUND") return undefined; // never arrived, or gone with its head
       throw error;
@@ -63,8 +66,7 @@ export class Jobs implements Backend {
     if (!found) return undefined;
     const room = this.#gate.adopt(found.status === "PENDING");
     try {
-      const queueMs = options.queueSeconds * 1000;
-      const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, queueMs);
+      const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, performance.now());
       if (isOutcome(ended)) return ended;
       return waitedInVain(ended) ? undefined : withoutWord(ended);
     } finally {
@@ -79,7 +81,7 @@ export class Jobs implements Backend {
     if (!room) return this.#noRoom(evaluation.signal);
     try {
       for (let attempt = 1; this.#gate.leftMs(since) > 0;) {
-        const ended = await this.#submitted(trial, evaluation, room, this.#gate.leftMs(since));
+        const ended = await this.#submitted(trial, evaluation, room, since);
         if (isOutcome(ended)) return ended;
         if (waitedInVain(ended) || (lacksPackage(ended) && attempt++ < mostAttempts)) continue;
         checkInstallation(ended, this.#ground.options, evaluation.view);
@@ -96,14 +98,14 @@ export class Jobs implements Backend {
     trial: Trial<TaskChange>,
     evaluation: Evaluation<TaskChange>,
     room: Room,
-    leftMs: number,
+    since: number,
   ): Promise<Outcome | JobInfo> {
     const { signal } = evaluation;
     const { options } = this.#ground;
     const base = await (this.#base ??= packTask(this.#ground.frozen, taskFolder));
     if (room.isCall) await this.#tellOfCall(signal);
-    const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
-    const startBefore = (Date.now() + queueMs + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
+    const startBefore =
+      (Date.now() + (room.isCall ? longestCallMs : 0) + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
     // Ray leaves all devices to a job that asks for none
     const env: Record<string, string> = options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" };
     const spec = await specFor(this.#ground, trial, evaluation, { startBefore, env });
@@ -111,7 +113,7 @@ export class Jobs implements Backend {
     const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
     await evaluation.handle({ ...job });
     const submit = () => submitTrial(this.#ground, job.job, trial.id, { ...spec, base: taskFolder }, base, signal);
-    return this.#run(evaluation, trial.id, job, room, queueMs, submit);
+    return this.#run(evaluation, trial.id, job, room, since, submit);
   }
 
   /** Submits a job, if it is a new one, and follows it to its end; gives it back where it had no word, or never began. */
@@ -120,18 +122,18 @@ export class Jobs implements Backend {
     trial: number,
     job: TrialJob,
     room: Room,
-    queueMs: number,
+    since: number,
     submit?: () => Promise<void>,
   ): Promise<Outcome | JobInfo> {
     this.#jobs.set(trial, [...(this.#jobs.get(trial) ?? []), job]);
-    const since = performance.now();
+    const sent = performance.now();
     let queuedSeconds = 0;
     try {
       await submit?.();
-      if (room.isCall) await this.#waitForNode(job, queueMs, evaluation.signal);
+      if (room.isCall) await this.#waitForNode(job, since, evaluation.signal);
       const onStart = (started: JobInfo): void => {
         if (waitedInVain(started)) return;
-        queuedSeconds = (performance.now() - since) / 1000;
+        queuedSeconds = (performance.now() - sent) / 1000;
         room.started(started.driverNodeId);
       };
       const pendingMs = this.#ground.options.setupSeconds * 1000 + slackMs;
@@ -158,14 +160,21 @@ export class Jobs implements Backend {
     tell("call", `no node can hold a trial (${needs}) yet: one waits in Ray, where an autoscaler sees it`, cluster);
   }
 
-  /** Waits until a job has begun or, after its time, may be under way to that; else throws. */
-  async #waitForNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<void> {
+  /** Waits until a job has begun or, after its trial's time, may be under way to that; else throws. */
+  async #waitForNode({ job }: TrialJob, since: number, signal: AbortSignal): Promise<void> {
     const until = ({ status }: JobInfo): boolean => status !== "PENDING";
-    try {
-      await this.#ground.client.waitForJob(job, { until, timeoutMs: queueMs, pollMs: 500, signal });
-    } catch (error) {
-      const isLate = (error as { code?: string }).code === "WAIT_TIMEOUT";
-      if (!isLate || !(await this.#gate.mayHaveNode(signal))) throw error;
+    const called = performance.now();
+    for (;;) {
+      const timeoutMs = Math.min(this.#gate.leftMs(since), called + longestCallMs - performance.now());
+      try {
+        await this.#ground.client.waitForJob(job, { until, timeoutMs, pollMs: 500, signal });
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+        if (this.#gate.leftMs(since) > 0 && performance.now() - called < longestCallMs) continue;
+        if (await this.#gate.mayHaveNode(signal)) return;
+        throw error;
+      }
     }
   }
 
