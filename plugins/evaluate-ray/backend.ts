@@ -3,7 +3,7 @@ import type { Evaluation, Outcome, Run, Task, TaskChange, Trial } from "../../co
 import { defaultLimit } from "../evaluate-process/index.ts";
 import type { FrozenTask } from "../task/index.ts";
 import type { Options } from "./options.ts";
-import { trialSpec, type TrialSpec } from "./trial-spec.ts";
+import { trialSpec, type SpecOptions, type TrialSpec } from "./trial-spec.ts";
 
 /** One way of running trials on a cluster. */
 export interface Backend {
@@ -33,7 +33,7 @@ export async function specFor(
   { options, frozen, task, tell }: Ground,
   trial: Trial<TaskChange>,
   { slot, view }: Evaluation<TaskChange>,
-  startBefore?: number,
+  special: Pick<SpecOptions, "env" | "startBefore"> = {},
 ): Promise<TrialSpec | { refused: string }> {
   const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
   if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
@@ -41,7 +41,6 @@ export async function specFor(
     ...options,
     slot,
     limitSeconds,
-    env: options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" }, // Ray leaves all devices to a job that asks for none
-    ...(startBefore === undefined ? {} : { startBefore }),
+    ...special,
   });
 }

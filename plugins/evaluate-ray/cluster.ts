@@ -1,6 +1,7 @@
 import type { ClusterResources, JobSubmissionClient } from "#ray-node-client";
 import { BilevelError, messageOf, type Outcome } from "../../core/index.ts";
-import type { EvaluateRayOptions } from "./options.ts";
+import { needsOf } from "./gate.ts";
+import type { EvaluateRayOptions, Options } from "./options.ts";
 
 /** The oldest Ray whose Jobs API takes all that is asked of it here. */
 const oldest = [2, 8] as const;
@@ -54,13 +55,19 @@ const hints: Readonly<Record<string, string>> = {
   NOT_RAY: "the address must be that of Ray's dashboard, port 8265 unless it was started with another",
 };
 
+/** The option that an error of the client, by its code, comes from. */
+const options: Readonly<Record<string, string>> = {
+  INVALID_ADDRESS: "evaluator.address",
+  INVALID_RUNTIME_ENV: "evaluator.runtimeEnv",
+};
+
 /** An error of the client as one for the user; everything else as it is. */
 export function explained(error: unknown): unknown {
   const { code, kind } = error as { code?: string; kind?: string };
   if (error instanceof BilevelError || code === undefined || kind === undefined) return error;
-  const isAddress = code === "INVALID_ADDRESS";
-  return new BilevelError(isAddress ? "E_OPTIONS_INVALID" : "E_CLUSTER", messageOf(error), {
-    path: isAddress ? "evaluator.address" : "evaluator",
+  const option = options[code];
+  return new BilevelError(option === undefined ? "E_CLUSTER" : "E_OPTIONS_INVALID", messageOf(error), {
+    path: option ?? "evaluator",
     hint: hints[code],
     cause: error,
   });
@@ -87,6 +94,14 @@ export function describeCluster({ total, available, waiting = [], nodes }: Clust
   const demand = waiting.map(({ resources, count }) => `${count} × (${amountsText(resources)})`);
   const asked = demand.length > 0 ? `; waiting there: ${demand.join(", ")}` : "";
   return `${amounts.join(", ")} on ${alive} node${alive === 1 ? "" : "s"}${asked}`;
+}
+
+/** What there was no room for in time, and what the cluster has. */
+export function describeLack(options: Options, resources: ClusterResources): string {
+  const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
+  const needs = amountsText(needsOf(options)) + labels;
+  const waited = `no node had room for it within ${options.queueSeconds} s`;
+  return `${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`;
 }
 
 /** Amounts of resources, in one line. */

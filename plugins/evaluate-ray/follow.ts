@@ -28,13 +28,12 @@ export async function follow(
   { client, options, task, metric }: Ground,
   evaluation: Evaluation<TaskChange>,
   { job: id, frame, limitSeconds }: TrialJob,
-  { pendingMs, onStart }: { pendingMs: number; onStart: () => void },
+  { pendingMs, onStart }: { pendingMs: number; onStart: (job: JobInfo) => void },
 ): Promise<Outcome | JobInfo> {
   const { signal, folder, slot } = evaluation;
   const graceMs = options.graceSeconds * 1000;
   const isStarted = ({ status }: JobInfo): boolean => status !== "PENDING";
-  await client.waitForJob(id, { until: isStarted, timeoutMs: pendingMs, pollMs: 500, signal });
-  onStart();
+  onStart(await client.waitForJob(id, { until: isStarted, timeoutMs: pendingMs, pollMs: 500, signal }));
   const harvest = new Harvest({ folder, frame, metric, metrics: task.metrics, slot, logMb: options.logMb });
   const giveUp = new AbortController();
   const timers: NodeJS.Timeout[] = [];

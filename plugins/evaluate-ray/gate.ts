@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterNode, ClusterResources } from "#ray-node-client";
-import type { TrialResources } from "./options.ts";
+import type { Options, TrialResources } from "./options.ts";
 
 /** What the cluster says of its resources is up to so old. */
 const settleMs = 10_000;
@@ -8,10 +8,10 @@ const lookEveryMs = 1000;
 
 /** Room for one trial, until `leave`. */
 export interface Room {
-  /** No node could hold the trial: it waits inside Ray, so that an autoscaler sees it. */
+  /** There is none yet: the trial waits for it inside Ray. */
   readonly isCall: boolean;
-  /** It runs. */
-  started(): void;
+  /** It runs, on this node. */
+  started(node: string | null): void;
   leave(): void;
 }
 
@@ -19,40 +19,63 @@ export interface Room {
 interface Held {
   since: number;
   freeSince?: number;
+  node?: string;
 }
 
 /**
- * Lets as many trials go to the cluster as it has room for: a job that waits inside Ray cannot be taken back. What the
- * cluster tells is some seconds old, so that room which a trial of ours leaves goes to the next one, and what ours took
- * since is counted too. Where no node could ever hold a trial, one goes all the same: it calls the autoscaler.
+ * Lets trials go to the cluster in their order: as many as it has room for, and one more, which waits inside Ray. What
+ * waits there cannot be taken back, so that all others wait here; but it is all that an autoscaler sees, and nothing
+ * tells whether a cluster has one. What the cluster tells is some seconds old, so that room which a trial of ours leaves
+ * goes to the one inside Ray or to the next one here, and what ours took since is counted too.
  */
 export class Gate {
   readonly #look: (signal: AbortSignal) => Promise<ClusterResources>;
   readonly #needs: Readonly<Record<string, number>>;
   readonly #labels: Readonly<Record<string, string>>;
+  readonly #queueMs: number;
   readonly #held = new Set<Held>();
+  /** What waits inside Ray. */
   #calling: Held | undefined;
-  #order: Promise<unknown> = Promise.resolve();
+  /** When the last trial of ours left its room. */
+  #usedUntil = -Infinity;
+  #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(look: (signal: AbortSignal) => Promise<ClusterResources>, asked: TrialResources) {
+  constructor(
+    look: (signal: AbortSignal) => Promise<ClusterResources>,
+    asked: TrialResources & Pick<Options, "queueSeconds">,
+  ) {
     this.#look = look;
     this.#needs = needsOf(asked);
     this.#labels = asked.labelSelector ?? {};
+    this.#queueMs = asked.queueSeconds * 1000;
   }
 
-  /** Room; undefined where there was none within the time. Throws the signal's reason. */
-  async enter(withinMs: number, signal: AbortSignal): Promise<Room | undefined> {
-    const deadline = performance.now() + withinMs;
-    for (;;) {
-      const found = await this.#inTurn(() => this.#tryEnter(signal));
-      if (found || performance.now() > deadline) return found;
-      await sleep(lookEveryMs, undefined, { signal });
-    }
+  /** Room for a trial that waits since then; undefined where there was none in time. Throws the signal's reason. */
+  enter(since: number, signal: AbortSignal): Promise<Room | undefined> {
+    const entered = this.#queue.then(async () => {
+      while (this.leftMs(since) > 0) {
+        signal.throwIfAborted();
+        const room = await this.#tryEnter(signal);
+        if (room) return room;
+        await sleep(lookEveryMs, undefined, { signal });
+      }
+      return undefined;
+    });
+    this.#queue = entered.catch(() => undefined);
+    return entered;
   }
 
-  /** Room for a trial that runs already. */
-  adopt(): Room {
-    return this.#take({ since: performance.now() });
+  /** For how long a trial that waits since then goes on waiting. While ours hold room its time stands still. */
+  leftMs(since: number): number {
+    const now = performance.now();
+    const isInUse = [...this.#held].some((held) => held !== this.#calling && held.freeSince === undefined);
+    const waitedMs = isInUse ? 0 : now - Math.max(since, this.#usedUntil);
+    return Math.max(0, this.#queueMs - waitedMs);
+  }
+
+  /** Room for a trial that is on the cluster already, and perhaps waits there. */
+  adopt(isWaiting: boolean): Room {
+    return this.#take(isWaiting && this.#calling === undefined);
   }
 
   /** Whether the cluster has a node that could hold a trial if it were free. */
@@ -60,24 +83,30 @@ export class Gate {
     return this.#fitting(await this.#nodes(signal), ({ total }) => total) > 0;
   }
 
+  /** Whether what waits inside Ray may have a node by now, and be set up there: nothing of its kind is told to wait. */
+  async mayHaveNode(signal: AbortSignal): Promise<boolean> {
+    const { waiting = [] } = await this.#look(signal);
+    const needs = Object.entries(this.#needs);
+    const isOurs = waiting.some(({ resources }) => needs.every(([name, need]) => resources[name] === need));
+    return !isOurs && (await this.hasNode(signal));
+  }
+
   async #tryEnter(signal: AbortSignal): Promise<Room | undefined> {
-    const now = performance.now();
-    for (const held of this.#held)
-      if (held.freeSince !== undefined && now - held.freeSince > settleMs) this.#held.delete(held);
-    const spare = [...this.#held].find(({ freeSince }) => freeSince !== undefined);
-    if (spare) return this.#take(spare);
     const isAsking = Object.keys(this.#needs).length > 0 || Object.keys(this.#labels).length > 0;
-    if (!isAsking) return this.#take({ since: now });
+    if (!isAsking) return this.#take();
     const nodes = await this.#nodes(signal);
-    if (this.#fitting(nodes, ({ total }) => total) === 0) {
-      if (this.#calling !== undefined) return undefined;
-      this.#calling = { since: Infinity };
-      return this.#take(this.#calling, true);
+    const now = performance.now();
+    for (const left of this.#held) {
+      if (left.freeSince === undefined) continue;
+      this.#held.delete(left);
+      const isThere = left.node === undefined || nodes.some(({ nodeId }) => nodeId === left.node);
+      if (isThere && now - left.freeSince < settleMs) return this.#take();
     }
     const isTold = nodes.every(({ available }) => available !== undefined);
-    const unseen = [...this.#held].filter(({ since }) => !isTold || now - since < settleMs).length;
+    const isUnseen = (held: Held): boolean => held === this.#calling || !isTold || now - held.since < settleMs;
     const free = this.#fitting(nodes, ({ total, available }) => available ?? total);
-    return free - unseen >= 1 ? this.#take({ since: now }) : undefined;
+    if (free - [...this.#held].filter(isUnseen).length >= 1) return this.#take();
+    return this.#calling ? undefined : this.#take(true);
   }
 
   /** The nodes that a trial may run on. */
@@ -90,30 +119,27 @@ export class Gate {
     return nodes.reduce((sum, node) => sum + timesFitting(amounts(node), this.#needs), 0);
   }
 
-  #take(held: Held, isCall = false): Room {
-    held.freeSince = undefined;
+  #take(isCall = false): Room {
+    const held: Held = { since: performance.now() };
     this.#held.add(held);
-    const called = (): void => {
-      if (this.#calling === held) this.#calling = undefined;
-    };
+    if (isCall) this.#calling = held;
+    const isCalling = (): boolean => this.#calling === held;
     return {
-      isCall,
-      started: () => {
-        if (this.#calling === held) held.since = performance.now();
-        called();
+      get isCall() {
+        return isCalling();
+      },
+      started: (node) => {
+        held.node = node ?? undefined;
+        if (!isCalling()) return;
+        held.since = performance.now();
+        this.#calling = undefined;
       },
       leave: () => {
-        if (this.#calling === held) this.#held.delete(held); // it never had room
-        held.freeSince = performance.now();
-        called();
+        if (this.#calling) this.#held.delete(held); // it had none, or Ray gives it to the one that waits there
+        if (isCalling()) this.#calling = undefined;
+        else this.#usedUntil = held.freeSince = performance.now();
       },
     };
-  }
-
-  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const done = this.#order.then(work);
-    this.#order = done.catch(() => undefined);
-    return done;
   }
 }
 

@@ -1,7 +1,6 @@
-import { hostname } from "node:os";
 import type { JobSubmissionClient } from "#ray-node-client";
 import type { Evaluation, Outcome, Plugin, TaskChange, Trial } from "../../core/index.ts";
-import { BilevelError, digest } from "../../core/index.ts";
+import { BilevelError } from "../../core/index.ts";
 import { Keeper } from "../evaluate-process/index.ts";
 import { changedThroughLinks, freezeTask } from "../task/index.ts";
 import { Auto } from "./auto.ts";
@@ -10,6 +9,7 @@ import { connect } from "./cluster.ts";
 import { Jobs } from "./jobs.ts";
 import { PoolBackend } from "./pool.ts";
 import { schema, type EvaluateRayOptions, type Options } from "./options.ts";
+import { runKeyOf } from "./run-files.ts";
 import { sweep } from "./sweep.ts";
 
 export type { EvaluateRayOptions, PoolOptions, TrialResources } from "./options.ts";
@@ -56,7 +56,7 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
         if (!told.has(topic)) run.notice(text, detail);
         told.add(topic);
       };
-      const runKey = digest(`${hostname()} ${run.folder}`);
+      const runKey = await runKeyOf(run.folder);
       const ground: Ground = { run, task, frozen, client, options, metric: objective.metric, runKey, tell };
       opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: backendOf(ground) };
       const changed = run.resumed ? await changedThroughLinks(frozen) : [];

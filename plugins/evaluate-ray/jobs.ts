@@ -1,8 +1,8 @@
-import type { JobInfo, Package } from "#ray-node-client";
+import type { JobInfo, Package, RayError } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange, Trial } from "../../core/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { specFor, type Backend, type Ground } from "./backend.ts";
-import { amountsText, describeCluster, lostTo } from "./cluster.ts";
+import { amountsText, describeCluster, describeLack, lostTo } from "./cluster.ts";
 import { follow, slackMs, type TrialJob } from "./follow.ts";
 import { checkInstallation } from "./installation.ts";
 import { Gate, needsOf, type Room } from "./gate.ts";
@@ -11,6 +11,9 @@ import { packTask } from "./task-package.ts";
 
 /** So often a trial is submitted anew whose packages the cluster forgot between their upload and their use. */
 const mostAttempts = 3;
+
+/** So long a job waits inside Ray before it is sent anew: Ray gives it up itself after 15 minutes, unless told otherwise. */
+const longestCallMs = 1_200_000;
 
 /** Where the task lies in its package. */
 const taskFolder = "bilevel_task";
@@ -55,17 +58,17 @@ export class Jobs implements Backend {
   async #adopted(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome | undefined> {
     const { job, frame, limitSeconds = null } = (evaluation.handed ?? {}) as Partial<TrialJob>;
     if (job === undefined || frame === undefined) return undefined;
-    const { client, options } = this.#ground;
+    const { client } = this.#ground;
     const found = await client.getJobInfo(job, { signal: evaluation.signal }).catch((error: unknown) => {
       if ((error as { code?: string }).code === "NOT_FOUND") return undefined; // never arrived, or gone with its head
       throw error;
     });
     if (!found) return undefined;
-    const room = this.#gate.adopt();
+    const room = this.#gate.adopt(found.status === "PENDING");
     try {
-      const queueMs = options.queueSeconds * 1000;
-      const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, queueMs);
-      return isOutcome(ended) ? ended : withoutWord(ended);
+      const ended = await this.#run(evaluation, trial.id, { job, frame, limitSeconds }, room, performance.now());
+      if (isOutcome(ended)) return ended;
+      return waitedInVain(ended) ? undefined : withoutWord(ended);
     } finally {
       room.leave();
     }
@@ -73,21 +76,20 @@ export class Jobs implements Backend {
 
   /** Waits for room and runs the trial there; anew where its job did not start through no fault of its own. */
   async #begun(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
-    const deadline = performance.now() + this.#ground.options.queueSeconds * 1000;
-    for (let attempt = 1; ; attempt++) {
-      const leftMs = Math.max(0, deadline - performance.now());
-      const room = await this.#gate.enter(leftMs, evaluation.signal);
-      if (!room) return this.#noRoom();
-      try {
-        const ended = await this.#submitted(trial, evaluation, room, leftMs);
+    const since = performance.now();
+    const room = await this.#gate.enter(since, evaluation.signal);
+    if (!room) return this.#noRoom(evaluation.signal);
+    try {
+      for (let attempt = 1; this.#gate.leftMs(since) > 0;) {
+        const ended = await this.#submitted(trial, evaluation, room, since);
         if (isOutcome(ended)) return ended;
-        const isTooEarly = ended.errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT" && performance.now() < deadline;
-        if (isTooEarly || (lacksPackage(ended) && attempt < mostAttempts)) continue;
+        if (waitedInVain(ended) || (lacksPackage(ended) && attempt++ < mostAttempts)) continue;
         checkInstallation(ended, this.#ground.options, evaluation.view);
         return withoutWord(ended);
-      } finally {
-        room.leave();
       }
+      return await this.#noRoom(evaluation.signal);
+    } finally {
+      room.leave();
     }
   }
 
@@ -96,77 +98,89 @@ export class Jobs implements Backend {
     trial: Trial<TaskChange>,
     evaluation: Evaluation<TaskChange>,
     room: Room,
-    leftMs: number,
+    since: number,
   ): Promise<Outcome | JobInfo> {
     const { signal } = evaluation;
+    const { options } = this.#ground;
     const base = await (this.#base ??= packTask(this.#ground.frozen, taskFolder));
     if (room.isCall) await this.#tellOfCall(signal);
-    const queueMs = room.isCall ? leftMs : 0; // only a job that calls the autoscaler waits for a node inside Ray
-    const startBefore = (Date.now() + queueMs + this.#ground.options.setupSeconds * 1000 + 2 * slackMs) / 1000;
-    const spec = await specFor(this.#ground, trial, evaluation, startBefore);
+    const startBefore =
+      (Date.now() + (room.isCall ? longestCallMs : 0) + options.setupSeconds * 1000 + 2 * slackMs) / 1000;
+    // Ray leaves all devices to a job that asks for none
+    const env: Record<string, string> = options.numGpus > 0 ? {} : { CUDA_VISIBLE_DEVICES: "" };
+    const spec = await specFor(this.#ground, trial, evaluation, { startBefore, env });
     if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
     const job = { job: newJobId(this.#ground, trial.id), frame: spec.frame, limitSeconds: spec.limitSeconds };
     await evaluation.handle({ ...job });
     const submit = () => submitTrial(this.#ground, job.job, trial.id, { ...spec, base: taskFolder }, base, signal);
-    return this.#run(evaluation, trial.id, job, room, queueMs, submit);
+    return this.#run(evaluation, trial.id, job, room, since, submit);
   }
 
-  /** Submits a job, if it is a new one, and follows it to its end. */
+  /** Submits a job, if it is a new one, and follows it to its end; gives it back where it had no word, or never began. */
   async #run(
     evaluation: Evaluation<TaskChange>,
     trial: number,
     job: TrialJob,
     room: Room,
-    queueMs: number,
+    since: number,
     submit?: () => Promise<void>,
   ): Promise<Outcome | JobInfo> {
     this.#jobs.set(trial, [...(this.#jobs.get(trial) ?? []), job]);
-    const since = performance.now();
+    const sent = performance.now();
     let queuedSeconds = 0;
     try {
       await submit?.();
-      if (queueMs > 0 && !(await this.#hasNode(job, queueMs, evaluation.signal))) return await this.#noRoom();
-      const onStart = (): void => {
-        queuedSeconds = (performance.now() - since) / 1000;
-        room.started();
+      if (room.isCall) await this.#waitForNode(job, since, evaluation.signal);
+      const onStart = (started: JobInfo): void => {
+        if (waitedInVain(started)) return;
+        queuedSeconds = (performance.now() - sent) / 1000;
+        room.started(started.driverNodeId);
       };
       const pendingMs = this.#ground.options.setupSeconds * 1000 + slackMs;
       const ended = await follow(this.#ground, evaluation, job, { pendingMs, onStart });
       if (!isOutcome(ended)) return ended;
       return { ...ended, ...(ended.where ? { where: { ...ended.where, queuedSeconds } } : {}) };
     } catch (error) {
-      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
-      const cluster = describeCluster(await this.#ground.client.getClusterResources());
-      return lost(`${messageOf(error)} The cluster has ${cluster}`);
+      const { code, job: waiting } = error as Partial<RayError>;
+      if (code !== "WAIT_TIMEOUT") throw error;
+      if (room.isCall && waiting) {
+        this.#remove(job); // it must not start any more
+        return waiting;
+      }
+      const resources = await this.#ground.client.getClusterResources({ signal: evaluation.signal });
+      return lost(`${messageOf(error)} The cluster has ${describeCluster(resources)}`);
     }
   }
 
   async #tellOfCall(signal: AbortSignal): Promise<void> {
     const { client, options, tell } = this.#ground;
+    if (await this.#gate.hasNode(signal)) return;
     const needs = amountsText(needsOf(options));
     const cluster = describeCluster(await client.getClusterResources({ signal }));
     tell("call", `no node can hold a trial (${needs}) yet: one waits in Ray, where an autoscaler sees it`, cluster);
   }
 
-  /** Whether a job began within the time that it may wait for a node, or there is one now. */
-  async #hasNode({ job }: TrialJob, queueMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Waits until a job has begun or, after its trial's time, may be under way to that; else throws. */
+  async #waitForNode({ job }: TrialJob, since: number, signal: AbortSignal): Promise<void> {
     const until = ({ status }: JobInfo): boolean => status !== "PENDING";
-    try {
-      await this.#ground.client.waitForJob(job, { until, timeoutMs: queueMs, pollMs: 500, signal });
-      return true;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
-      return this.#gate.hasNode(signal);
+    const called = performance.now();
+    for (;;) {
+      const timeoutMs = Math.min(this.#gate.leftMs(since), called + longestCallMs - performance.now());
+      try {
+        await this.#ground.client.waitForJob(job, { until, timeoutMs, pollMs: 500, signal });
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "WAIT_TIMEOUT") throw error;
+        if (this.#gate.leftMs(since) > 0 && performance.now() - called < longestCallMs) continue;
+        if (await this.#gate.mayHaveNode(signal)) return;
+        throw error;
+      }
     }
   }
 
-  async #noRoom(): Promise<Outcome> {
+  async #noRoom(signal: AbortSignal): Promise<Outcome> {
     const { options, client } = this.#ground;
-    const resources = await client.getClusterResources();
-    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
-    const needs = amountsText(needsOf(options)) + labels;
-    const waited = `no node had room for it within ${options.queueSeconds} s`;
-    return lost(`${waited}; it needs ${needs}; the cluster has ${describeCluster(resources)}`);
+    return lost(describeLack(options, await client.getClusterResources({ signal })));
   }
 
   #remove({ job, frame }: TrialJob): void {
@@ -178,6 +192,10 @@ export class Jobs implements Backend {
 const lost = (reason: string): Outcome => ({ status: "lost", reason, seconds: 0 });
 
 const isOutcome = (ended: Outcome | JobInfo): ended is Outcome => !("entrypoint" in ended);
+
+/** Its turn did not come: it waits still, or Ray gave it up. */
+const waitedInVain = ({ status, errorType }: JobInfo): boolean =>
+  status === "PENDING" || errorType === "JOB_SUPERVISOR_ACTOR_START_TIMEOUT";
 
 /** Its packages were gone when its node wanted them. */
 const lacksPackage = ({ errorType, message }: JobInfo): boolean =>

@@ -31,7 +31,7 @@ export interface EvaluateRayOptions extends TrialResources {
   limitSeconds?: number;
   /** Between SIGTERM and SIGKILL. */
   graceSeconds?: number;
-  /** For so long a trial waits for room. */
+  /** For so long a trial waits for room while no trial of the run holds any. */
   queueSeconds?: number;
   /** For so long its environment may take to be made. */
   setupSeconds?: number;
@@ -64,7 +64,30 @@ export type Options = EvaluateRayOptions &
 
 const positive = { type: "number", exclusiveMinimum: 0 };
 const amount = { type: "number", minimum: 0 };
-const texts = { type: "object", additionalProperties: { type: "string" } };
+const text = { type: "string" };
+const texts = { type: "object", additionalProperties: text };
+const list = { type: "array", items: text };
+const requirements = { anyOf: [text, list, { type: "object" }] };
+
+/** Ray's keys but for `working_dir`, which is the task. What is wrong within them is refused when the first job is sent. */
+const runtimeEnv = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    pip: requirements,
+    uv: requirements,
+    conda: { anyOf: [text, { type: "object" }] },
+    env_vars: texts,
+    py_modules: list,
+    excludes: list,
+    py_executable: text,
+    container: { type: "object" },
+    image_uri: text,
+    config: { type: "object" },
+    worker_process_setup_hook: text,
+    java_jars: list,
+  },
+};
 
 export const schema = {
   type: "object",
@@ -88,13 +111,13 @@ export const schema = {
     memoryMb: positive,
     resources: { type: "object", additionalProperties: positive },
     labelSelector: texts,
-    runtimeEnv: { type: "object" },
+    runtimeEnv,
     links: { type: "object", additionalProperties: { anyOf: [{ type: "string" }, { const: false }] }, default: {} },
     limitSeconds: positive,
     graceSeconds: { ...amount, default: 5 },
     queueSeconds: { ...positive, default: 900 },
     setupSeconds: { ...positive, default: 600 },
-    passEnv: { type: "array", items: { type: "string" }, default: [] },
+    passEnv: { ...list, default: [] },
     logMb: { ...positive, default: 64 },
     keep: { type: "integer", minimum: 0, default: 3 },
   },

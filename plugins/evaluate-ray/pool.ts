@@ -1,14 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { RayError } from "#ray-node-client";
 import type { Evaluation, Fact, Outcome, TaskChange, Trial } from "../../core/index.ts";
-import { defaultLimit } from "../evaluate-process/index.ts";
-import type { Backend, Ground } from "./backend.ts";
+import { specFor, type Backend, type Ground } from "./backend.ts";
 import { lostTo } from "./cluster.ts";
 import { checkInstallation } from "./installation.ts";
 import { Harvest } from "./outcome.ts";
 import { follow } from "./pool/follow.ts";
 import { Pool } from "./pool/pool.ts";
-import { trialSpec, type TrialSpec } from "./trial-spec.ts";
+import type { TrialSpec } from "./trial-spec.ts";
 
 /** What is journaled of a trial before the pool is asked for it. */
 interface PoolHandle {
@@ -38,7 +37,7 @@ export class PoolBackend implements Backend {
 
   async evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> {
     const started = performance.now();
-    const spec = await this.#spec(trial, evaluation);
+    const spec = await specFor(this.#ground, trial, evaluation);
     if ("refused" in spec) return { status: "crashed", kind: "refused", reason: spec.refused, seconds: 0 };
     try {
       return await this.#run(trial, evaluation, spec);
@@ -72,15 +71,5 @@ export class PoolBackend implements Backend {
       report: (progress) => evaluation.report(progress),
       signal,
     });
-  }
-
-  async #spec(
-    trial: Trial<TaskChange>,
-    { slot, view }: Evaluation<TaskChange>,
-  ): Promise<TrialSpec | { refused: string }> {
-    const { options, frozen, task, tell } = this.#ground;
-    const limitSeconds = options.limitSeconds ?? defaultLimit(trial, view) ?? null;
-    if (limitSeconds !== null) tell("limit", `time limit per trial: ${Math.round(limitSeconds)} s`);
-    return trialSpec(frozen, task, trial, { ...options, slot, limitSeconds });
   }
 }

@@ -3,6 +3,7 @@ import type { JobSubmission, JobSubmissionClient, Package } from "#ray-node-clie
 import type { Ground } from "./backend.ts";
 import { deleteForGood } from "./deletion.ts";
 import { needsOf } from "./gate.ts";
+import { shownName } from "./run-files.ts";
 import { runnerText } from "./runner.ts";
 import type { TrialSpec } from "./trial-spec.ts";
 
@@ -18,12 +19,7 @@ const entrypoint = [
 
 /** An id that no job had before. */
 export function newJobId(ground: Ground, trial: number): string {
-  const run =
-    ground.run.folder
-      .split("/")
-      .at(-1)
-      ?.replace(/[^A-Za-z0-9-]/g, "-") ?? "run";
-  return `bilevel-${run.slice(0, 60)}-${trial}-${randomBytes(6).toString("hex")}`;
+  return `bilevel-${shownName(ground.run.folder)}-${trial}-${randomBytes(6).toString("hex")}`;
 }
 
 /** Sends the packages and the job; a job that exists already is this one, whose answer was lost. */
@@ -53,7 +49,7 @@ export async function submitTrial(
       config: { setup_timeout_seconds: options.setupSeconds, ...(config as object) },
     },
     metadata: {
-      job_name: `${run.folder.split("/").at(-1)} trial ${trial}`,
+      job_name: `${shownName(run.folder)} trial ${trial}`,
       bilevel_run: runKey,
       bilevel_trial: String(trial),
     },

@@ -199,7 +199,7 @@ describe("a pool that only the dashboard leads to", () => {
     >;
     const prefix = /--mailbox=(\S+)/.exec((await client.getJobInfo(id ?? "")).entrypoint)?.[1] ?? "";
     const ask = async (sender: string, theirs = ""): Promise<void> => {
-      const message = { token: theirs, calls: [{ id: sender, call: "health" }] };
+      const message = { token: theirs, calls: [{ id: sender, call: "health", slots: 1 }] };
       await client.uploadPackage({ uri: `${prefix}${sender}.1`, bytes: Buffer.from(JSON.stringify(message)) });
     };
     const log = (): Promise<string> => client.getJobLogs(id ?? "");

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { JobSubmissionClient } from "#ray-node-client";
@@ -109,6 +109,21 @@ describe("trials in a pool on a real head", () => {
     await nothingIsLeft();
   });
 
+  it("has as many workers as the slots of the run that comes back, in another folder", async () => {
+    command = new RayCommand(head.address, { slots: 1, trials: 4, seconds: 6, options: { mode } });
+    const child = command.start("run", "--name", "first");
+    await command.runs(1);
+    child.kill("SIGKILL");
+    await exitOf(child);
+    const runs = join(command.home, ".bilevel");
+    renameSync(join(runs, "first"), join(runs, "run-moved"));
+    expect(await exitOf(command.start("resume", "--slots", "3"))).toBe(0);
+    expect(command.facts.map(({ text }) => text)).toContain("pool: 3 of 3 workers");
+    expect(inOrder(command.noted("start"))).toEqual([0, 1, 2, 3, 4]);
+    command.isWhole();
+    await nothingIsLeft();
+  });
+
   it("ends itself when its run does not come back", async () => {
     const options = { mode, pool: { idleMinutes: 0.1 } } as const;
     command = new RayCommand(head.address, { trials: 1, seconds: 600, options });
@@ -177,7 +192,7 @@ describe("trials in a pool on a real head", () => {
     const { port } = JSON.parse(/^bilevel-pool ready (.*)$/m.exec(log)?.[1] ?? "") as { port: number };
     const { token } = JSON.parse(readFileSync(join(started.folder, "ray-pool.json"), "utf8")) as { token: string };
     const status = async (headers: Record<string, string>): Promise<number> =>
-      (await fetch(`http://127.0.0.1:${port}/healthz`, { headers })).status;
+      (await fetch(`http://127.0.0.1:${port}/healthz?slots=1`, { headers })).status;
     expect(await status({})).toBe(401);
     expect(await status({ authorization: "Bearer wrong" })).toBe(401);
     expect(await status({ authorization: `Bearer ${token}` })).toBe(200);

@@ -30,8 +30,8 @@ export class RayCommand {
   }
 
   /** `bilevel run` or `bilevel resume`. */
-  start(verb: "run" | "resume" = "run"): ChildProcess {
-    const args = ["--no-warnings", command, verb, "--quiet", "-C", this.home];
+  start(verb: "run" | "resume" = "run", ...options: string[]): ChildProcess {
+    const args = ["--no-warnings", command, verb, ...options, "--quiet", "-C", this.home];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
     this.#children.push(child);
     return child;

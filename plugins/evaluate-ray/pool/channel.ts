@@ -12,15 +12,10 @@ export type PoolEvent =
 
 /** What a pool says of itself. */
 export interface PoolHealth {
-  /** The most workers that it may have. */
-  slots: number;
-  /** Workers that there are, and those without a trial. */
+  /** Workers that there are. */
   workers: number;
-  free: number;
   /** Trials that wait or run. */
   trials: number;
-  /** Of the whole cluster, as Ray names them. */
-  resources: { total: Readonly<Record<string, number>>; available: Readonly<Record<string, number>> };
 }
 
 /** There is no way to the pool just now; what runs there may still run. */
@@ -37,8 +32,8 @@ export interface Channel {
   stop(key: string): Promise<void>;
   /** The trial's outcome is safe: the pool need not keep it. */
   forget(key: string): Promise<void>;
-  /** Also tells the pool that its controller is there. */
-  health(): Promise<PoolHealth>;
+  /** Also tells the pool that its controller is there, and how many workers it wants. */
+  health(slots: number): Promise<PoolHealth>;
   /** Nothing is asked any more. */
   close(): Promise<void>;
 }
@@ -94,9 +89,9 @@ export class HttpChannel implements Channel {
     await this.#call("DELETE", `/trials/${encodeURIComponent(key)}`);
   }
 
-  async health(): Promise<PoolHealth> {
+  async health(slots: number): Promise<PoolHealth> {
     const signal = AbortSignal.timeout(this.#hasAnswered ? answerMs : firstAnswerMs);
-    const health = (await (await this.#call("GET", "/healthz", signal)).json()) as PoolHealth;
+    const health = (await (await this.#call("GET", `/healthz?slots=${slots}`, signal)).json()) as PoolHealth;
     this.#hasAnswered = true;
     return health;
   }

@@ -8,7 +8,7 @@ import { answerMs, ChannelError, isLast, silenceMs, type Channel, type PoolEvent
 type Request =
   | { call: "trial"; key: string; spec: string; since: number }
   | { call: "stop" | "forget"; key: string }
-  | { call: "health" };
+  | { call: "health"; slots: number };
 
 /** A call that is answered, perhaps by many values. */
 interface Call {
@@ -65,9 +65,9 @@ export class DashboardChannel implements Channel {
     await this.#answer({ call: "forget", key });
   }
 
-  async health(): Promise<PoolHealth> {
+  async health(slots: number): Promise<PoolHealth> {
     try {
-      return (await this.#answer({ call: "health" })) as PoolHealth;
+      return (await this.#answer({ call: "health", slots })) as PoolHealth;
     } catch (error) {
       this.#reading?.abort(); // the log may come over a connection that is dead: it is read again
       this.#reading = undefined;

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Outcome, Progress } from "../../../core/index.ts";
 import type { Harvest } from "../outcome.ts";
 import type { TrialSpec } from "../trial-spec.ts";
@@ -29,6 +30,7 @@ export async function follow(
   { key, spec, harvest, report, signal }: PoolTrial,
 ): Promise<Outcome> {
   const giveUp = new AbortController();
+  const givenUp = once(giveUp.signal, "abort").then(() => false);
   const timers: NodeJS.Timeout[] = [];
   let stop: Stop | undefined;
   let last: PoolEvent | undefined;
@@ -69,7 +71,8 @@ export async function follow(
         if (!(error instanceof ChannelError)) throw error;
       }
       if (isLast(last) || giveUp.signal.aborted) break;
-      if (await pool.isGone(at)) last = { event: "lost", reason: "the pool that ran it is gone" };
+      if (await Promise.race([pool.isGone(at), givenUp]))
+        last = { event: "lost", reason: "the pool that ran it is gone" };
       else if (stop !== undefined) askToEnd();
     }
   } finally {
@@ -79,7 +82,7 @@ export async function follow(
   }
 
   const why = stop;
-  if (why === "unplaced") return lost(await pool.describeLack());
+  if (why === "unplaced") return lost(await pool.describeLack(signal));
   const outcome = await harvest.outcome(why === "pruned" || why === "cancelled" ? why : undefined);
   if (outcome) return { ...outcome, ...(outcome.where && { where: { ...outcome.where, queuedSeconds } }) };
   if (why === "cancelled") return { status: "cancelled", reason: "the run was stopped", seconds: 0 };

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobInfo, JobSubmissionClient, Package } from "#ray-node-client";
 import type { Ground } from "../backend.ts";
 import { deleteForGood } from "../deletion.ts";
 import { needsOf } from "../gate.ts";
+import { shownName, writeWhole } from "../run-files.ts";
 import { runnerText } from "../runner.ts";
 import { quoted } from "../shell.ts";
 import { taskContents } from "../task-package.ts";
@@ -42,7 +43,7 @@ export async function openPool(ground: Ground, signal: AbortSignal): Promise<Poo
 export async function stateOf(
   client: JobSubmissionClient,
   id: string,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<"running" | "gone"> {
   try {
     const { status } = await client.getJobInfo(id, { signal });
@@ -82,23 +83,23 @@ const endMs = 45_000;
 /** Beyond the grace of a trial's runner, before its worker is killed. */
 const cleanUpSeconds = 5;
 
+/** Undefined where no process started one, or what it wrote down is damaged: a pool that nobody knows ends itself. */
 async function knownPool(runFolder: string): Promise<Known | undefined> {
-  const text = await readFile(fileOf(runFolder), "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as Known);
+  try {
+    return JSON.parse(await readFile(fileOf(runFolder), "utf8")) as Known;
+  } catch {
+    return undefined;
+  }
 }
 
 async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
   const { client, options, run, runKey } = ground;
-  const name =
-    run.folder
-      .split("/")
-      .at(-1)
-      ?.replace(/[^A-Za-z0-9-]/g, "-") ?? "run";
-  const id = `bilevel-${name.slice(0, 60)}-pool-${randomBytes(6).toString("hex")}`;
+  const name = shownName(run.folder);
+  const id = `bilevel-${name}-pool-${randomBytes(6).toString("hex")}`;
   const known: Known = { id, token: randomBytes(32).toString("hex") };
   // written before the job exists, so that no crash leaves one that nobody knows
-  await writeFile(fileOf(run.folder), JSON.stringify(known), { mode: 0o600, flush: true });
-  const { env_vars: variables, config, py_modules: modules, working_dir: _, ...runtimeEnv } = options.runtimeEnv ?? {};
+  await writeWhole(fileOf(run.folder), JSON.stringify(known));
+  const { env_vars: variables, config, py_modules: modules, ...runtimeEnv } = options.runtimeEnv ?? {};
   const pool = await client.uploadPackage(await poolPackage(ground), { signal });
   await client.submitJob(
     {
@@ -127,7 +128,7 @@ async function submitPool(ground: Ground, signal: AbortSignal): Promise<Known> {
 export const mailboxOf = ({ runKey }: Ground, id: string): string => `gcs://bilevel-mail-${runKey}.${id}.`;
 
 function entrypointOf(ground: Ground, id: string): string {
-  const { options, run } = ground;
+  const { options } = ground;
   const needs = needsOf(options);
   const actor = {
     num_cpus: needs.CPU ?? 0,
@@ -137,7 +138,6 @@ function entrypointOf(ground: Ground, id: string): string {
     label_selector: options.labelSelector,
   };
   const flags = {
-    slots: run.config.levels[0]?.slots ?? 1,
     port: options.pool.port,
     mailbox: mailboxOf(ground, id),
     "idle-seconds": options.pool.idleMinutes * 60,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BilevelError, messageOf } from "../../../core/index.ts";
 import type { Ground } from "../backend.ts";
-import { amountsText, describeCluster } from "../cluster.ts";
+import { amountsText, describeCluster, describeLack } from "../cluster.ts";
 import { needsOf } from "../gate.ts";
 import { HttpChannel, type Channel } from "./channel.ts";
 import { DashboardChannel } from "./dashboard-channel.ts";
@@ -31,9 +31,11 @@ const tellAfterMs = 15_000;
 /** The run's pool: started when it is first needed, found again by a later process, started anew when it is gone. */
 export class Pool {
   readonly #ground: Ground;
+  readonly #slots: number;
   #opened: Promise<OpenPool> | undefined;
   #asked: { pool: OpenPool; answer: Promise<boolean> } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #closing = new AbortController();
   /** Since when there has been no worker. */
   #emptySince: number | undefined;
   /** The number of workers that was told last. */
@@ -41,6 +43,7 @@ export class Pool {
 
   constructor(ground: Ground) {
     this.#ground = ground;
+    this.#slots = ground.run.config.levels[0]?.slots ?? 1;
   }
 
   /** The pool, once it answers. Waits for a cluster that is away; throws where waiting does not help. */
@@ -68,12 +71,8 @@ export class Pool {
   }
 
   /** What there is no room for, and what the cluster has. */
-  async describeLack(): Promise<string> {
-    const { client, options } = this.#ground;
-    const labels = options.labelSelector ? ` and the labels ${JSON.stringify(options.labelSelector)}` : "";
-    const needs = amountsText(needsOf(options)) + labels;
-    const waited = `no node had room for it within ${options.queueSeconds} s`;
-    return `${waited}; it needs ${needs}; the cluster has ${describeCluster(await client.getClusterResources())}`;
+  async describeLack(signal: AbortSignal): Promise<string> {
+    return describeLack(this.#ground.options, await this.#ground.client.getClusterResources({ signal }));
   }
 
   /** The outcome of a trial is safe. A pool that cannot be told keeps the trial until its own end. */
@@ -85,6 +84,7 @@ export class Pool {
   /** Ends the pool's job. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#closing.abort();
     const pool = await this.#opened?.catch(() => undefined);
     await pool?.dashboard.close(); // before the driver ends, which removes what else lies in its mailbox
     await endPool(this.#ground);
@@ -137,18 +137,26 @@ export class Pool {
   }
 
   /** Takes the way on which the pool answers, the last one first; else gives back why it does not, or "gone". */
-  async #findWay(pool: OpenPool, signal?: AbortSignal): Promise<string | undefined> {
+  async #findWay(pool: OpenPool, signal: AbortSignal): Promise<string | undefined> {
     const [last, other] = [pool.channel, pool.channel === pool.straight ? pool.dashboard : pool.straight];
-    const failure = await failureOf(last);
+    const failure = await this.#failureOf(last);
     if (failure === undefined) return undefined;
     if ((await stateOf(this.#ground.client, pool.id, signal).catch(() => "unknown")) === "gone") return "gone";
-    if ((await failureOf(other)) !== undefined) return failure;
+    if ((await this.#failureOf(other)) !== undefined) return failure;
     pool.channel = other;
     if (other === pool.dashboard) {
       const text = "the pool's port cannot be reached from here: trials go over the dashboard, and are slower to start";
       this.#ground.tell("way", text, `${pool.address}: ${failure}`);
     }
     return undefined;
+  }
+
+  /** Why a pool does not answer on this way; undefined if it does. */
+  #failureOf(channel: Channel): Promise<string | undefined> {
+    return channel.health(this.#slots).then(
+      () => undefined,
+      (error: unknown) => messageOf(error),
+    );
   }
 
   /** Keeps the pool alive, and tells what the cluster has no room for. */
@@ -159,8 +167,8 @@ export class Pool {
   }
 
   async #look(channel: Channel): Promise<void> {
-    const { workers, slots, trials } = await channel.health();
-    if (workers !== this.#workers) this.#ground.run.notice(`pool: ${workers} of ${slots} workers`);
+    const { workers, trials } = await channel.health(this.#slots);
+    if (workers !== this.#workers) this.#ground.run.notice(`pool: ${workers} of ${this.#slots} workers`);
     this.#workers = workers;
     if (workers > 0 || trials === 0) this.#emptySince = undefined;
     else this.#emptySince ??= performance.now();
@@ -172,8 +180,9 @@ export class Pool {
   }
 
   async #ask(pool: OpenPool): Promise<boolean> {
-    for (const started = performance.now(); ; await sleep(askAgainMs)) {
-      const failure = await this.#findWay(pool);
+    const { signal } = this.#closing;
+    for (const started = performance.now(); ; await sleep(askAgainMs, undefined, { signal })) {
+      const failure = await this.#findWay(pool, signal);
       if (failure === undefined) return false;
       if (failure !== "gone" && performance.now() - started < patienceMs.pool) continue;
       if ((await this.#opened?.catch(() => undefined)) === pool) this.#opened = undefined;
@@ -182,10 +191,3 @@ export class Pool {
     }
   }
 }
-
-/** Why a pool does not answer on this way; undefined if it does. */
-const failureOf = (channel: Channel): Promise<string | undefined> =>
-  channel.health().then(
-    () => undefined,
-    (error: unknown) => messageOf(error),
-  );

@@ -65,6 +65,11 @@ class Slot:
             self.state = "absent"
             trial.tell("lost", reason=f"its worker died: {type(error).__name__}")
 
+    def end(self) -> None:
+        """Gives the cluster back what the worker holds, or waits for."""
+        if self._actor is not None:
+            ray.kill(self._actor)
+
     async def stop(self, trial: Trial) -> None:
         """Asks a trial to end; where that does not help in time, its worker goes with it."""
         actor = self._actor
@@ -81,23 +86,38 @@ class Slot:
 class Crew:
     """Gives waiting trials to the slots that have a worker."""
 
-    def __init__(self, trials: Trials, count: int, options: dict, stop_seconds: float) -> None:
+    def __init__(self, trials: Trials, options: dict, stop_seconds: float) -> None:
         self._trials = trials
-        self._tasks: list[asyncio.Task] = []
-        self.slots = [Slot(options, stop_seconds) for _ in range(count)]
+        self._options = options
+        self._stop_seconds = stop_seconds
+        self._wanted = 0
+        self.slots: dict[Slot, asyncio.Task] = {}
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._attend(slot)) for slot in self.slots]
+    def resize(self, count: int) -> None:
+        """From now on so many slots are wanted. Of those that are too many, a busy one goes after its trial."""
+        self._wanted = count
+        while len(self.slots) < count:
+            slot = Slot(self._options, self._stop_seconds)
+            self.slots[slot] = asyncio.create_task(self._attend(slot))
+        idle = sorted((slot for slot in self.slots if slot.state != "busy"), key=lambda slot: slot.state)
+        for slot in idle[: len(self.slots) - count]:  # absent ones first
+            self.slots.pop(slot).cancel()
+            slot.end()
 
     async def _attend(self, slot: Slot) -> None:
-        while True:
+        while len(self.slots) <= self._wanted:
             where = await slot.ready()
-            while slot.state == "free":
+            while slot.state == "free" and len(self.slots) <= self._wanted:
                 trial = await self._trials.next()
-                if await slot.is_alive():
-                    await slot.run(trial, where)
-                else:
+                slot.state = "busy"
+                if not await slot.is_alive():
                     self._trials.put_back(trial)  # another worker may be free
+                elif trial.has_ended:
+                    slot.state = "free"  # it was stopped meanwhile
+                else:
+                    await slot.run(trial, where)
+        del self.slots[slot]
+        slot.end()
 
     def count(self, *states: str) -> int:
         """How many slots are `free`, `busy` or `absent`: without a worker."""

@@ -27,7 +27,6 @@ EXIT_SECONDS = 3
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pool")
-    parser.add_argument("--slots", type=int, required=True, help="the most workers at a time")
     parser.add_argument("--actor", type=json.loads, default={}, help="Ray's options for a worker, as JSON")
     parser.add_argument("--port", type=int, default=0, help="0: one that is free")
     parser.add_argument("--mailbox", required=True, help="how the names of packages begin that are messages")
@@ -41,11 +40,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
     trials = Trials()
-    crew = Crew(trials, arguments.slots, arguments.actor, arguments.stop_seconds)
+    crew = Crew(trials, arguments.actor, arguments.stop_seconds)
     server = Server(trials, crew, os.environ["BILEVEL_POOL_TOKEN_SHA256"])
     mailbox = Mailbox(arguments.mailbox, trials, server)
     await mailbox.open()
-    crew.start()
     reading = asyncio.create_task(mailbox.serve())
     host = ray.util.get_node_ip_address()
     # the loopback address is where forwarded ports arrive

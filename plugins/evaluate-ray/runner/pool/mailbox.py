@@ -73,7 +73,7 @@ class Mailbox:
                     earlier.cancel()  # one who asks again no longer reads the earlier answer
                 self._following[call["key"]] = task
 
-    async def _call(self, id: str, call: str, key: str = "", spec: str = "", since: int = 0) -> None:
+    async def _call(self, id: str, call: str, key: str = "", spec: str = "", since: int = 0, slots: int = 0) -> None:
         def answer(number: int, value: object) -> None:
             print("bilevel-pool answer", id, number, json.dumps(value), flush=True)
 
@@ -90,4 +90,4 @@ class Mailbox:
             self._following.pop(key, None)
             answer(0, {})
         elif call == "health":
-            answer(0, await self._server.health())
+            answer(0, self._server.health(slots))

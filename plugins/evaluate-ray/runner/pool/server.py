@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
 
-import ray
 from aiohttp import web
 
 from .crew import Crew
@@ -77,17 +75,10 @@ class Server:
         self._trials.forget(request.match_info["key"])
         return web.Response(status=204)
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response(await self.health())
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response(self.health(int(request.query["slots"])))
 
-    async def health(self) -> dict:
-        """What the pool says of itself."""
-        crew, trials = self._crew, self._trials
-        total, available = await asyncio.to_thread(lambda: (ray.cluster_resources(), ray.available_resources()))
-        return {
-            "slots": len(crew.slots),
-            "workers": crew.count("free", "busy"),
-            "free": crew.count("free"),
-            "trials": trials.count(),
-            "resources": {"total": total, "available": available},
-        }
+    def health(self, slots: int) -> dict:
+        """What the pool says of itself to a controller that wants so many workers."""
+        self._crew.resize(slots)
+        return {"workers": self._crew.count("free", "busy"), "trials": self._trials.count()}

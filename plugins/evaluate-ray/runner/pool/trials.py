@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .crew import Slot
+
+
+IN_MEMORY_BYTES = 2**20
+
+
+class Events:
+    """What happens to a trial, in order. It may print more than fits into memory: beyond a little it lies on the disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
+        self._ends = [0]
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> dict:
+        self._file.seek(self._ends[number])
+        return json.loads(self._file.read(self._ends[number + 1] - self._ends[number]))
+
+    def append(self, event: dict) -> None:
+        self._file.seek(self._ends[-1])
+        self._ends.append(self._ends[-1] + self._file.write(json.dumps(event).encode()))
 
 
 class Trial:
@@ -19,7 +43,7 @@ class Trial:
         self.number = number
         self.spec = spec
         self.asked = time.monotonic()
-        self.events: list[dict] = []
+        self.events = Events()
         self.has_ended = False
         self.is_stopped = False
         self.slot: Slot | None = None
