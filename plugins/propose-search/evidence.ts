@@ -16,20 +16,27 @@ export interface Prior {
   readonly sds: readonly number[];
 }
 
+/** Of one measurement, on the model's scale, with the degrees of freedom behind it. */
+export interface Noise {
+  readonly sd: number;
+  readonly freedom: number;
+}
+
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
- * are worth the same. `noiseSd`: of one measurement on the model's scale, where
- * repeats tell it.
+ * are worth the same. The noise is what repeats tell of it, as surely as they
+ * do: the logarithm of a variance with f degrees of freedom is known to
+ * sqrt(2 / f).
  */
-export const priorOf = (axes: readonly Axis[], noiseSd?: number): Prior => ({
+export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
     ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
     0,
     0,
-    noiseSd === undefined ? Math.log(0.01) : 2 * Math.log(Math.max(noiseSd, 1e-3)),
+    noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
   ],
-  sds: [...axes.map(() => 0.5), 1, 0.7, noiseSd === undefined ? 1.5 : 0.3],
+  sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5],
 });
 
 /** Outcomes on the model's scale, and what part of a measurement's noise each has: one over the number of measurements. */

@@ -1,7 +1,7 @@
 import { mean, quantile, variance, type Axis } from "../../kit/index.ts";
 import { columnsOf, squaresFrom } from "./columns.ts";
 import { factored, pairsOf, scalesOf, squaresOf, withPoint, type Factor } from "./covariance.ts";
-import { ascend, priorOf, startOf, type Ascent } from "./evidence.ts";
+import { ascend, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
 import type { Tried } from "./knowledge.ts";
 
 /** What proposals are ranked by: the points near the best one, and how their outcomes vary together. */
@@ -101,18 +101,19 @@ export function nearest(
     .map(({ one }) => one);
 }
 
-const pooled = (tried: readonly Tried[]): number => {
+/** Of one measurement, pooled over the repeats; undefined where there are none. */
+function pooled(tried: readonly Tried[]): Noise | undefined {
   const repeated = tried.filter(({ losses }) => losses.length > 1);
   const freedom = repeated.reduce((sum, { losses }) => sum + losses.length - 1, 0);
   const squares = repeated.reduce((sum, { losses }) => sum + (losses.length - 1) * variance(losses), 0);
-  return freedom === 0 ? NaN : Math.sqrt(squares / freedom);
-};
+  return freedom === 0 ? undefined : { sd: Math.sqrt(squares / freedom), freedom };
+}
 
-/** Standard deviation of one measurement on the model's scale, from repeats; undefined where there are none. */
-function noiseOf(tried: readonly Tried[], { toModel }: Scale): number | undefined {
-  const sd = pooled(tried);
+/** The same on the model's scale. */
+function noiseOf(tried: readonly Tried[], { toModel }: Scale): Noise | undefined {
+  const noise = pooled(tried);
   const best = Math.min(...tried.map(({ losses }) => mean(losses)));
-  return Number.isNaN(sd) ? undefined : toModel(best + sd) - toModel(best);
+  return noise && { ...noise, sd: toModel(best + noise.sd) - toModel(best) };
 }
 
 /**
@@ -124,7 +125,7 @@ function scaleOf(tried: readonly Tried[]): Scale {
   const losses = tried.map((one) => mean(one.losses));
   const best = Math.min(...losses);
   const above = losses.map((loss) => loss - best).filter((gap) => gap > 0);
-  const unit = Math.max(above.length > 0 ? quantile(above, 0.5) : 0, pooled(tried) || 0, Number.MIN_VALUE);
+  const unit = Math.max(above.length > 0 ? quantile(above, 0.5) : 0, pooled(tried)?.sd ?? 0, Number.MIN_VALUE);
   const bent = (loss: number): number => {
     const z = (loss - best) / unit;
     return z > 1 ? 1 + Math.log(z) : z;
