@@ -69,14 +69,14 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
     },
     /terminated|aborted|Premature|JSON|Connection|socket/i,
   ],
-  silence: [() => undefined, /no answer within 0.4 s/],
+  silence: [() => undefined, /no answer within 1 s/],
   "a slow drip": [
     (response) => {
       response.writeHead(200, { "content-type": "application/json" });
       const drip = setInterval(() => response.write(" "), 50);
       response.on("close", () => clearInterval(drip));
     },
-    /no answer within 0.4 s/,
+    /no answer within 1 s/,
   ],
   "no choices": [(response) => send(response, 200, completion("", { choices: [] })), /no choice/],
   "no choices at all": [(response) => send(response, 200, { id: "x" }), /no choice/],
@@ -206,7 +206,7 @@ describe("a run whose model's server fails at the first call of every kind", () 
           return reaction;
         };
         const isSilent = reaction === faults.silence?.[0] || reaction === faults["a slow drip"]?.[0];
-        const { end, facts, folder, exchanges } = await runAgainst(react, isSilent ? 0.4 : undefined);
+        const { end, facts, folder, exchanges } = await runAgainst(react, isSilent ? 1 : undefined);
         check(end.reason).toBe(`the budget of ${trials} trials is used up`);
         check(end.levels.get("inner")?.budget.used).toBe(trials);
         const refused = facts.flatMap(({ type, kind, result }) =>
