@@ -75,7 +75,7 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
       {
         levels: [
           level(),
-          outerLoop({ name: "research", every: 5, plugins: [author([inert, sound("step-size-calibration")])] }),
+          outerLoop({ name: "research", every: 5, plugins: [author([inert, sound("elite-crossover")])] }),
         ],
         budget: { trials: 40 },
       },
@@ -87,17 +87,17 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     const { status, stdout } = bilevel(home, "list");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^1 {2}trust-region@[0-9a-f]{8}: not let in: live: it changed nothing in/m);
-    expect(stdout).toMatch(/^2 {2}one-fifth-rule@[0-9a-f]{8}: (kept|dropped|too early); \d+ pairs, evidence/m);
+    expect(stdout).toMatch(/^2 {2}elite-crossover@[0-9a-f]{8}: (kept|dropped|too early); \d+ pairs, evidence/m);
     expect(JSON.parse(bilevel(home, "list", "--json").stdout)).toMatchObject({
       written: [{ name: "trust-region" }, { standing: "live" }],
     });
   });
 
   it("show has its record, what it took, and its code", () => {
-    const { stdout } = bilevel(home, "show", "one-fifth-rule");
-    expect(stdout).toMatch(/it did: changed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
+    const { stdout } = bilevel(home, "show", "elite-crossover");
+    expect(stdout).toMatch(/it did: proposed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
     expect(codeWordsIn(stdout.split("\n\n")[0] ?? "")).toEqual([]); // its code follows
-    expect(stdout).toContain("Rechenberg");
+    expect(stdout).toContain("Holland");
     expect(bilevel(home, "show", "9")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("1 (trust-region@") as string,
@@ -107,7 +107,7 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
   it("adopt writes a package whose test passes, and which installs from its tarball and loads", () => {
     const { status, stdout, stderr } = bilevel(home, "adopt", "2");
     expect([status, stderr]).toEqual([0, ""]);
-    const folder = join(home, "bilevel-mechanism-one-fifth-rule");
+    const folder = join(home, "bilevel-mechanism-elite-crossover");
     expect(stdout).toContain(folder);
     const card = JSON.parse(readFileSync(join(folder, "evidence.json"), "utf8")) as Record<string, unknown>;
     expect(card).toMatchObject({
@@ -138,22 +138,22 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     const tarball = join(folder, packed[0]?.filename ?? "");
     const installed = npm(home, "install", "--offline", "--legacy-peer-deps", "--no-audit", "--no-fund", tarball);
     expect([installed.status, installed.stderr]).toEqual([0, ""]);
-    expect(lstatSync(join(home, "node_modules", "bilevel-mechanism-one-fifth-rule")).isDirectory()).toBe(true);
+    expect(lstatSync(join(home, "node_modules", "bilevel-mechanism-elite-crossover")).isDirectory()).toBe(true);
     writeFileSync(join(home, "train.js"), "const X = 0.9;\nconsole.log('loss: ' + (X - 0.3) ** 2);\n");
     writeFileSync(
       join(home, "bilevel.config.ts"),
       `import { defineConfig, evaluateProcess, innerLoop } from "bilevel";
-import oneFifth from "bilevel-mechanism-one-fifth-rule";
+import eliteCrossover from "bilevel-mechanism-elite-crossover";
 export default defineConfig({
   task: { folder: ".", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: "none", ignore: ["node_modules", "bilevel-*", "package*.json"] },
   objective: { metric: "loss", direction: "minimize" },
   space: { parameters: { X: { type: "float", min: 0, max: 1, default: 0.9 } } },
-  evaluator: evaluateProcess(), levels: [innerLoop()], plugins: [oneFifth()], budget: { trials: 3 },
+  evaluator: evaluateProcess(), levels: [innerLoop()], plugins: [eliteCrossover()], budget: { trials: 3 },
 });`,
     );
     const ran = spawnSync(process.execPath, ["--no-warnings", command, "run", "-C", home], { encoding: "utf8" });
     expect([ran.status, ran.stderr]).toEqual([0, ""]);
-    expect(ran.stdout).toContain("mechanism one-fifth-rule: kept");
+    expect(ran.stdout).toContain("mechanism elite-crossover: kept");
     expect(ran.stdout).toContain("in force from the start, not judged"); // a new record: nothing came along from the run
     expect(existsSync(folder)).toBe(true);
     expect(bilevel(home, "adopt", "2", "--run", "run-1")).toMatchObject({
