@@ -179,8 +179,9 @@ export interface Verdict {
   decision: "keep" | "discard" | "repeat" | "revert" | "undecided";
   /** Improvement over the trial's own parent in the metric's unit; positive is better whatever the direction. For learning only. */
   gain?: number;
-  /** How many more measurements are wanted, with `repeat` 1 by default, and of which trial's candidate, if not of this one's. */
+  /** How many more measurements are wanted; with `repeat` 1 by default. */
   repeats?: number;
+  /** The trial whose candidate is to be measured again, where it is not this one's. */
   again?: number;
   /** What is known of the candidate's true value, all its repeats together. */
   estimate?: Estimate;

@@ -24,6 +24,6 @@ describe("what a run on a cluster keeps in its folder", () => {
   });
 
   it("a job's name has only characters that an id may have", () => {
-    expect(shownName("/work/.bilevel/my run: 1")).toBe("my-run--1");
+    expect(shownName("folder/.bilevel/my run: 1")).toBe("my-run--1");
   });
 });
