@@ -15,6 +15,7 @@ import type {
 import { changeId, isEmpty } from "../../core/index.ts";
 import type { Difference } from "../../kit/index.ts";
 import { count } from "../../kit/text.ts";
+import { baselineRepeats } from "../select-improvement/index.ts";
 import { blockOf, trialLine, type Shown } from "./block.ts";
 import { fitted, say } from "./screen.ts";
 import { changeText, evidenceText, short } from "./words.ts";
@@ -182,7 +183,7 @@ function outlookOf({ budget, levels, task, objective }: Config): string[] {
   if (trials === undefined) return [];
   const testing = levels.filter((level) => level.changes !== undefined).length;
   const noisy = objective.noise !== "none" && task?.seed !== "none";
-  const repeats = noisy ? Math.min(2, Math.floor(trials / 10)) : 0;
+  const repeats = noisy ? baselineRepeats(trials) : 0;
   const pairs = Math.max(0, Math.floor((trials - (noisy ? 6 : 0)) / 2));
   const enough =
     pairs < 5

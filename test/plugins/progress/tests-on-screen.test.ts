@@ -1,9 +1,11 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import type { Config, View } from "../../../core/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { blockOf, progress } from "../../../plugins/progress/index.ts";
 import { summaryLines } from "../../../plugins/report/index.ts";
+import { selectImprovement } from "../../../plugins/select-improvement/index.ts";
 import { bestOfTwo, inert, level, placebo, worstOfTwo } from "../../support/bowl.ts";
 import { run } from "../../support/run.ts";
 
@@ -39,6 +41,14 @@ describe("before the start the screen says what the budget can hold", () => {
       "200 trials: about 97 pairs, enough to judge about 8 changes",
     );
     expect(await outlook(30, [level()])).toBeUndefined();
+  });
+
+  it.each([9, 30, 60])("and how often the baseline is measured, which is so (%i trials)", async (trials) => {
+    const selector = selectImprovement();
+    const { lines, end } = await told({ levels: [innerLoop({ confirm: 0 })], selector, budget: { trials } });
+    const all = [...(end.levels.get("inner")?.trials ?? [])];
+    const times = all.filter(({ id, repeatOf }) => id === 0 || repeatOf === 0).length;
+    expect(lines).toContain(`baseline${times > 1 ? `, measured ${times} times,` : ""} then ${trials} trials`);
   });
 });
 
