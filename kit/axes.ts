@@ -43,19 +43,30 @@ function placeOf(domain: Axis["domain"], value: Value): number {
 
 /** A point's numbers; NaN where a parameter is inactive. */
 export const placesOf = (axes: readonly Axis[], values: Values): number[] =>
-  axes.map(({ name, path, domain }) => {
-    let value: Value | undefined = values[name];
-    for (const item of path) value = (value as readonly Value[] | undefined)?.[item];
-    return value === undefined ? NaN : placeOf(domain, value);
+  axes.map((axis) => {
+    const value = valueOn(axis, values);
+    return value === undefined ? NaN : placeOf(axis.domain, value);
   });
 
-/** The values at these places: what is inactive there is left out, what became active has its default. */
+function valueOn({ name, path }: Axis, values: Values): Value | undefined {
+  let value: Value | undefined = values[name];
+  for (const item of path) value = (value as readonly Value[] | undefined)?.[item];
+  return value;
+}
+
+/**
+ * The values at these places: what is inactive there is left out, what became
+ * active has its default, and what lies where `base` does is as it is there, to
+ * the last digit.
+ */
 export function valuesAt(space: Space, axes: readonly Axis[], places: readonly number[], base: Values): Values {
   const wanted: Record<string, Value> = {};
-  for (const [index, { name, path, domain }] of axes.entries()) {
+  for (const [index, axis] of axes.entries()) {
+    const { name, path, domain } = axis;
     const place = places[index] as number;
     if (Number.isNaN(place)) continue;
-    const value = valueAt(domain, place);
+    const old = valueOn(axis, base);
+    const value = old !== undefined && placeOf(domain, old) === place ? old : valueAt(domain, place);
     if (path.length === 0) wanted[name] = value;
     else wanted[name] = withItem(wanted[name] ?? base[name] ?? [], path, value);
   }

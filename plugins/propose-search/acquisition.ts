@@ -1,7 +1,7 @@
 import type { TaskChange, Turn } from "../../core/index.ts";
 import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
-import type { Knowledge } from "./knowledge.ts";
+import { isBaselinePoor, type Knowledge } from "./knowledge.ts";
 import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
 import { Surrogate } from "./surrogate.ts";
@@ -30,7 +30,7 @@ interface Candidate {
   belief(): string;
 }
 
-/** Candidates looked at, by kind; the wide ones only where nothing was kept for `patience` trials. */
+/** Candidates looked at, by kind; the wide ones only where nothing was kept for `patience` trials, or the baseline is poor. */
 const counts = { sparse: 60, crossings: 16, dense: 16, differences: 20, mixtures: 24, anywhere: 10 } as const;
 const patience = 6;
 /** From the leaders so far, so many more steps, so often. */
@@ -98,7 +98,7 @@ export function candidatesFrom(
     for (let n = 0; n < count; n++) add(make(n));
   };
 
-  const isWide = known.stalled >= patience;
+  const isWide = known.stalled >= patience || isBaselinePoor(known);
   const good = tried
     .map(({ id, places }, i) => ({ id, places, y: y[i] as number }))
     .sort((a, b) => a.y - b.y)

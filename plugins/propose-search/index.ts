@@ -2,11 +2,9 @@ import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../c
 import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { codeOf, isFarBetter, learn, nothing, placesWith, withCode } from "./knowledge.ts";
+import { codeOf, first, isAsking, learn, nothing, placesWith, withCode } from "./knowledge.ts";
 import { anyPlace, sparseMove } from "./moves.ts";
 
-/** Points measured before the model is asked. */
-const first = 6;
 /** A parameter in focus is drawn so much more often than another. */
 const focusWeight = 4;
 /** A blind move that repeats a known point is drawn again so often. */
@@ -81,13 +79,14 @@ export function searchMoves(
           ? placesWith(axes, valuesAt(space, axes, places, from), code)
           : places,
     };
-    if (known.model && known.model.tried.length >= first)
+    const isQuestion = isAsking(known, running.length);
+    if (!isQuestion && known.model && known.model.tried.length >= first)
       for (const { places, belief } of candidatesFrom(known, around, turn)) {
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
     const near = (): Values => valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
-    if ((known.tried.size > 1 || running.length > 0) && !isFarBetter(known)) return told(drawn(near, isNew, draws));
+    if (!isQuestion) return told(drawn(near, isNew, draws));
     const far = (): Values => valuesAt(space, axes, anyPlace(axes, start, random, free), from);
     return told(
       drawn((look) => (look < draws / 2 ? far() : near()), isNew, draws),

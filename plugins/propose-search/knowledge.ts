@@ -10,6 +10,8 @@ export interface Tried {
   /** Outcomes, lower is better. */
   readonly losses: readonly number[];
   readonly crash?: string;
+  /** It came from anywhere, to see whether the baseline is good. */
+  readonly isFar: boolean;
 }
 
 /** What the search knows of its past: a fold of the finished trials. */
@@ -52,15 +54,26 @@ export const placesWith = (axes: readonly Axis[], values: Values, code: number):
 export const codeOf = ({ codes }: Knowledge, { edits = [] }: TaskChange): number =>
   codes.get(canonical(edits)) ?? codes.size;
 
-/** Whether points that no sparse move reaches from the baseline were better than it, more often than not. */
-export function isFarBetter({ tried }: Knowledge): boolean {
+/** Points measured before the model is asked. */
+export const first = 6;
+/** Points from anywhere at the most, and the share of them that has to be better than the baseline for the next. */
+const mostFar = 7;
+const shareFar = 0.4;
+
+/** Whether enough of the points from anywhere were better than the baseline to say that it is not good. */
+export function isBaselinePoor({ tried }: Knowledge): boolean {
   const baseline = tried.get(0);
   if (!baseline) return false;
-  const far = [...tried.values()].filter(
-    ({ places }) => places.filter((place, axis) => !Object.is(place, baseline.places[axis])).length > mostMoved,
-  );
+  const far = [...tried.values()].filter(({ isFar }) => isFar);
   const better = far.filter(({ losses }) => losses.length > 0 && mean(losses) < mean(baseline.losses));
-  return better.length * 2 > far.length;
+  return better.length > shareFar * far.length;
+}
+
+/** Whether the next point is to come from anywhere. `running`: how many trials are under way. */
+export function isAsking(known: Knowledge, running: number): boolean {
+  if (known.tried.size <= 1) return running === 0;
+  const far = [...known.tried.values()].filter(({ isFar }) => isFar);
+  return far.length + running < mostFar && isBaselinePoor(known);
 }
 
 /** Takes in one finished trial. `axes`: the space's, without that of the code. */
@@ -78,10 +91,11 @@ export function learn(
   known.keys.add(candidateKey(candidate));
   const places = before?.places ?? placesWith(axes, candidate.values ?? {}, codeOf(known, candidate));
   const crash = crashOf(outcome, view.objective);
+  const isFar = before?.isFar ?? cameFromAnywhere(known, trial.parent, places);
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
-    known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss] });
-  } else if (crash !== undefined && !before) known.tried.set(id, { id, places, losses: [], crash });
+    known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
+  } else if (crash !== undefined && !before) known.tried.set(id, { id, places, losses: [], crash, isFar });
   if (repeatOf === undefined && trial.id !== 0) {
     const isSuccess = verdict?.decision === "keep";
     known.stalled = isSuccess ? 0 : known.stalled + 1;
@@ -91,6 +105,13 @@ export function learn(
   if (known.tried.size > mostRemembered) known.tried = remembered(known.tried);
   known.model = modelAfter(known.model, known.tried, withCode(axes), id, view.incumbent?.trial.id ?? 0);
   return known;
+}
+
+/** Blind moves near the parent are sparse, and wide ones of the model come later. */
+function cameFromAnywhere(known: Knowledge, parent: number, places: readonly number[]): boolean {
+  const from = known.tried.get(parent)?.places;
+  if (!from || ((known.model?.tried.length ?? 0) >= first && !isAsking(known, 0))) return false;
+  return places.filter((place, axis) => !Object.is(place, from[axis])).length > mostMoved;
 }
 
 /** Why a point must not be gone to again: the kind of its crash, or the limit that it broke. */

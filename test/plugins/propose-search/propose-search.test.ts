@@ -147,15 +147,15 @@ describe("propose-search", () => {
     expect(ours).toBeLessThan(local);
   });
 
+  /** Its default has more digits than a move writes. */
+  const digits = { type: "float" as const, min: 0, max: 1, default: Math.SQRT1_2 / 5 };
+
   /** On how many parameters the points before the model's first differ from what was the best before them. */
-  const widths = async (measure: (values: Values) => number): Promise<number[]> => {
-    const box = Array.from(
-      { length: 12 },
-      (_, n) => [`x${n}`, { type: "float", min: 0, max: 1, default: 0.1 }] as const,
-    );
-    const { trials } = await search({ space: { parameters: Object.fromEntries(box) }, measure, trials: 5 });
-    return trials.slice(1).map(({ id, candidate }) => {
-      const before = trials.filter((one) => one.id < id).reduce((a, b) => (metricOf(b) < metricOf(a) ? b : a));
+  const widths = async (measure: (values: Values) => number, trials = 5): Promise<number[]> => {
+    const box = Array.from({ length: 12 }, (_, n) => [`x${n}`, digits] as const);
+    const { trials: all } = await search({ space: { parameters: Object.fromEntries(box) }, measure, trials });
+    return all.slice(1).map(({ id, candidate }) => {
+      const before = all.filter((one) => one.id < id).reduce((a, b) => (metricOf(b) < metricOf(a) ? b : a));
       return Object.entries(candidate.values ?? {}).filter(([name, value]) => value !== before.candidate.values?.[name])
         .length;
     });
@@ -169,9 +169,22 @@ describe("propose-search", () => {
     expect(Math.max(...near)).toBeLessThanOrEqual(3);
   });
 
-  it("goes on with points from anywhere while most are better than the baseline", async () => {
-    const all = await widths((values) => -Object.values(values).reduce<number>((sum, x) => sum + (x as number), 0));
-    expect(Math.min(...all)).toBe(12);
+  it("goes on with points from anywhere, seven at the most, while enough are better than the baseline", async () => {
+    const all = await widths((values) => -Object.values(values).reduce<number>((sum, x) => sum + (x as number), 0), 12);
+    expect(all.slice(0, 7)).toEqual(Array(7).fill(12));
+    expect(Math.min(...all.slice(7))).toBeLessThan(12);
+  });
+
+  it("does not come back to them for what the model finds far from where it started", async () => {
+    const distance = (values: Values): number =>
+      Object.values(values).reduce<number>((sum, x) => sum + ((x as number) - 0.3) ** 2, 0);
+    const { trials } = await search({
+      space: { parameters: Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`x${n}`, digits] as const)) },
+      measure: distance,
+      trials: 40,
+    });
+    const asked = trials.filter(({ hypothesis }) => hypothesis?.startsWith("from anywhere"));
+    expect(asked.map(({ id }) => id)).toEqual([1]);
   });
 
   it("says what it believes: a value with its uncertainty, and the chance to crash", async () => {

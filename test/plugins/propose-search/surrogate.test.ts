@@ -153,6 +153,7 @@ describe("the model from trial to trial", () => {
     id,
     places: (points[id % 24] as number[]).map((place, j) => (j === 0 ? (place + id / 97) % 1 : place)),
     losses,
+    isFar: false,
   });
 
   it("is the same between two fits, for new points and for repeats, as one that is made anew", () => {
@@ -194,8 +195,8 @@ describe("the model from trial to trial", () => {
 
 describe("the chance to crash", () => {
   const start = [0.3, 0.3, 0, 0.3];
-  const fine = (places: number[]): Tried => ({ id: 0, places, losses: [1] });
-  const crash = (places: number[], kind: string): Tried => ({ id: 1, places, losses: [], crash: kind });
+  const fine = (places: number[]): Tried => ({ id: 0, places, losses: [1], isFar: false });
+  const crash = (places: number[], kind: string): Tried => ({ id: 1, places, losses: [], crash: kind, isFar: false });
   const ran = [fine(start), fine([0.3, 0.5, 1, 0.3]), fine([0.2, 0.3, 0, 0.6]), fine([0.35, 0.2, 2, 0.3])];
 
   it("is none before anything crashed", () => {
