@@ -5,6 +5,7 @@ import { train } from "../../examples/gpt-pretrain-cpu/training.ts";
 import type { Space, Values } from "../../kit/index.ts";
 import type { Bridge } from "./bridge.ts";
 import { mock, type MockOptions } from "./mock.ts";
+import { net } from "./net.ts";
 
 /** A task with one seed. Losses: lower is better; what is thrown is a crash. */
 export interface Instance {
@@ -183,6 +184,8 @@ export const tasks: readonly Task[] = [
   made("mock poor 14", { parameters: 14, noise: 0.02, memory: false, conditions: false, offset: 0.25, wrong: 3 }),
   made("mock poor 20", { parameters: 20, noise: 0.02, memory: true, conditions: true, offset: 0.25, wrong: 4 }),
   made("mock 25", { parameters: 25, noise: 0.03, memory: true, conditions: true, offset: 0.25 }),
+  { name: "net", role: "tuning", real: true, open: (seed) => net(seed, false) },
+  { name: "net poor", role: "tuning", real: true, open: (seed) => net(seed, true) },
   ...[1, 3, 7, 9, 13, 15, 17, 21].map((number) => bbob("tuning", number)),
   learner("tuning", "svm_wine", svm),
   learner("tuning", "forest_cancer", forest),

@@ -4,15 +4,21 @@ import { mean, studentT, variance } from "../../kit/index.ts";
 /** How sure a keep is that the candidate is better: a best that stands is measured again, and the winner is confirmed, so two in three is enough. */
 const sureness = 2 / 3;
 
+/** Over what was measured more than once: squared deviations from the candidates' means, and degrees of freedom. */
+interface Spread {
+  deviations: number;
+  freedom: number;
+}
+
 /** All measurements of the search, by the trial whose candidate they are of. */
 export interface Measurements {
   byRoot: Map<number, readonly number[]>;
   accepted: Set<number>;
   /** Bests that a later trial had measured again. */
   asked: Set<number>;
-  /** Over everything measured more than once: squared deviations from the candidates' means, and degrees of freedom. */
-  deviations: number;
-  freedom: number;
+  /** Of everything, and of everything but the baseline. */
+  all: Spread;
+  candidates: Spread;
   /** Squared gains over the trials' parents, and how many. */
   squares: number;
   gains: number;
@@ -24,8 +30,8 @@ export const emptyNoise = (): Measurements => ({
   byRoot: new Map(),
   accepted: new Set(),
   asked: new Set(),
-  deviations: 0,
-  freedom: 0,
+  all: { deviations: 0, freedom: 0 },
+  candidates: { deviations: 0, freedom: 0 },
   squares: 0,
   gains: 0,
   repeats: 0,
@@ -39,8 +45,7 @@ export function addMeasurement(past: Measurements, trial: Trial<TaskChange>): Me
   const root = repeatOf ?? trial.id;
   if (repeatOf !== undefined && repeatOf !== 0) past.repeats++;
   if (outcome?.status === "measured") {
-    const { deviations, freedom } = withMeasurement(past, root, outcome.metric);
-    Object.assign(past, { deviations, freedom });
+    Object.assign(past, withMeasurement(past, root, outcome.metric));
     past.byRoot.set(root, [...(past.byRoot.get(root) ?? []), outcome.metric]);
     if (repeatOf === undefined && trial.id !== 0 && verdict?.gain !== undefined) {
       past.squares += verdict.gain ** 2;
@@ -53,21 +58,38 @@ export function addMeasurement(past: Measurements, trial: Trial<TaskChange>): Me
   return past;
 }
 
-function withMeasurement(past: Measurements, root: number, metric: number): { deviations: number; freedom: number } {
-  const before = past.byRoot.get(root) ?? [];
-  const deviations = past.deviations - deviationsOf(before) + deviationsOf([...before, metric]);
-  return { deviations, freedom: past.freedom + (before.length > 0 ? 1 : 0) };
+function withMeasurement(
+  { byRoot, all, candidates }: Measurements,
+  root: number,
+  metric: number,
+): Pick<Measurements, "all" | "candidates"> {
+  const before = byRoot.get(root) ?? [];
+  const added = deviationsOf([...before, metric]) - deviationsOf(before);
+  const grown = ({ deviations, freedom }: Spread): Spread => ({
+    deviations: deviations + added,
+    freedom: freedom + (before.length > 0 ? 1 : 0),
+  });
+  return { all: grown(all), candidates: root === 0 ? candidates : grown(candidates) };
 }
 
 /**
  * Standard deviation of one measurement, pooled over all candidates that were
  * measured more than once, and Student's quantile at 2/3 for its degrees of
- * freedom. Nothing measured twice: no noise is known, and none assumed.
+ * freedom. A baseline that is poor can be many times as noisy as what is found,
+ * so where the others alone tell of less, they are believed, unless they agree
+ * to the last digit. Nothing measured twice: no noise is known, and none assumed.
  */
 export function noiseOf(past: Measurements, root: number, metric: number): { sd: number; t: number } {
-  const { deviations, freedom } = withMeasurement(past, root, metric);
-  return freedom === 0 ? { sd: 0, t: 0 } : { sd: Math.sqrt(deviations / freedom), t: studentT(sureness, freedom) };
+  const { all, candidates } = withMeasurement(past, root, metric);
+  if (all.freedom === 0) return { sd: 0, t: 0 };
+  const [told, least] = [noiseIn(all), noiseIn(candidates)];
+  return least.sd > 0 && least.sd * least.t < told.sd * told.t ? least : told;
 }
+
+const noiseIn = ({ deviations, freedom }: Spread): { sd: number; t: number } => ({
+  sd: Math.sqrt(deviations / freedom),
+  t: studentT(sureness, freedom),
+});
 
 /**
  * The candidate's value: the mean of its n measurements, shrunk toward its

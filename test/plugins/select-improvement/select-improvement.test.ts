@@ -71,6 +71,18 @@ describe("the rule", () => {
     expect(await measurements([10, 10.1, 12, 10.05, 10.02])).toBe(7); // the one stays apart: a tenth of the trials
   });
 
+  it("does not take the noise of a poor baseline for that of what was found", async () => {
+    const view = await search(
+      (x, seed) => (x === 0 ? 10 + wobble(seed, 2) : 5 - 0.5 * Math.floor(x / 8) + wobble(seed, 0.01)),
+      {
+        budget: { trials: 30 },
+      },
+    );
+    // once a find was measured twice, half a unit is more than what its measurements differ by
+    expect(of(view, 3).map(({ verdict }) => verdict?.decision)).toEqual(["repeat", "keep"]);
+    for (const x of [8, 16, 24]) expect(of(view, x)[0]?.verdict?.decision).toBe("keep");
+  });
+
   it("keeps the baseline to compare with, though a repeat of it fails", async () => {
     const view = await search(
       (x, seed) =>
