@@ -60,11 +60,13 @@ export const first = 6;
 const mostFar = 7;
 const shareFar = 0.4;
 
+const farOf = ({ tried }: Knowledge): Tried[] => [...tried.values()].filter(({ isFar }) => isFar);
+
 /** Whether enough of the points from anywhere were better than the baseline to say that it is not good. */
-export function isBaselinePoor({ tried }: Knowledge): boolean {
-  const baseline = tried.get(0);
+export function isBaselinePoor(known: Knowledge): boolean {
+  const baseline = known.tried.get(0);
   if (!baseline) return false;
-  const far = [...tried.values()].filter(({ isFar }) => isFar);
+  const far = farOf(known);
   const better = far.filter(({ losses }) => losses.length > 0 && mean(losses) < mean(baseline.losses));
   return better.length > shareFar * far.length;
 }
@@ -72,8 +74,7 @@ export function isBaselinePoor({ tried }: Knowledge): boolean {
 /** Whether the next point is to come from anywhere. `running`: how many trials are under way. */
 export function isAsking(known: Knowledge, running: number): boolean {
   if (known.tried.size <= 1) return running === 0;
-  const far = [...known.tried.values()].filter(({ isFar }) => isFar);
-  return far.length + running < mostFar && isBaselinePoor(known);
+  return farOf(known).length + running < mostFar && isBaselinePoor(known);
 }
 
 /** Takes in one finished trial. `axes`: the space's, without that of the code. */

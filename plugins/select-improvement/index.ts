@@ -36,9 +36,10 @@ type Options = Required<SelectImprovementOptions>;
  * measured more than once, or over all of it but the baseline), n measurements
  * of the candidate and m of the best, the gain g is the difference of their
  * means and e = s sqrt(1/n + 1/m) its standard error; t is Student's quantile at
- * 2/3 for the degrees of freedom behind s. Keep when g >= t e; measure again while g >= t e / 2 and there is room; else discard.
- * The noise floor is t e for one measurement. So that luck is not crowned, a
- * best that stands is measured once more, and its value is shrunk (noise.ts).
+ * 2/3 for the degrees of freedom behind s. Keep when g >= t e; measure again
+ * while g >= t e / 2 and there is room; else discard. The noise floor is t e for
+ * one measurement. So that luck is not crowned, a best that stands is measured
+ * once more, and its value is shrunk (noise.ts).
  */
 export function selectImprovement(given: SelectImprovementOptions = {}): Plugin {
   const options = { ...given } as Options;

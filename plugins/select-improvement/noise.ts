@@ -82,8 +82,10 @@ function withMeasurement(
 export function noiseOf(past: Measurements, root: number, metric: number): { sd: number; t: number } {
   const { all, candidates } = withMeasurement(past, root, metric);
   if (all.freedom === 0) return { sd: 0, t: 0 };
-  const [told, least] = [noiseIn(all), noiseIn(candidates)];
-  return least.sd > 0 && least.sd * least.t < told.sd * told.t ? least : told;
+  const pooled = noiseIn(all);
+  if (candidates.freedom === 0) return pooled;
+  const found = noiseIn(candidates);
+  return found.sd > 0 && found.sd * found.t < pooled.sd * pooled.t ? found : pooled;
 }
 
 const noiseIn = ({ deviations, freedom }: Spread): { sd: number; t: number } => ({

@@ -147,13 +147,19 @@ describe("propose-search", () => {
     expect(ours).toBeLessThan(local);
   });
 
-  /** Its default has more digits than a move writes. */
-  const digits = { type: "float" as const, min: 0, max: 1, default: Math.SQRT1_2 / 5 };
+  /** Its defaults have more digits than a move writes. */
+  const box: Space = {
+    parameters: Object.fromEntries(
+      Array.from({ length: 12 }, (_, n) => [
+        `x${n}`,
+        { type: "float" as const, min: 0, max: 1, default: Math.SQRT1_2 / 5 },
+      ]),
+    ),
+  };
 
   /** On how many parameters the points before the model's first differ from what was the best before them. */
   const widths = async (measure: (values: Values) => number, trials = 5): Promise<number[]> => {
-    const box = Array.from({ length: 12 }, (_, n) => [`x${n}`, digits] as const);
-    const { trials: all } = await search({ space: { parameters: Object.fromEntries(box) }, measure, trials });
+    const { trials: all } = await search({ space: box, measure, trials });
     return all.slice(1).map(({ id, candidate }) => {
       const before = all.filter((one) => one.id < id).reduce((a, b) => (metricOf(b) < metricOf(a) ? b : a));
       return Object.entries(candidate.values ?? {}).filter(([name, value]) => value !== before.candidate.values?.[name])
@@ -178,11 +184,7 @@ describe("propose-search", () => {
   it("does not come back to them for what the model finds far from where it started", async () => {
     const distance = (values: Values): number =>
       Object.values(values).reduce<number>((sum, x) => sum + ((x as number) - 0.3) ** 2, 0);
-    const { trials } = await search({
-      space: { parameters: Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`x${n}`, digits] as const)) },
-      measure: distance,
-      trials: 40,
-    });
+    const { trials } = await search({ space: box, measure: distance, trials: 40 });
     const asked = trials.filter(({ hypothesis }) => hypothesis?.startsWith("from anywhere"));
     expect(asked.map(({ id }) => id)).toEqual([1]);
   });
