@@ -32,7 +32,7 @@ export interface Played extends Game {
   best?: number;
   /** The best that was measured. */
   seen: number;
-  /** True value of the best so far after each measurement. */
+  /** True value of the best so far after each measurement, crashed ones included. */
   curve: number[];
   crashes: number;
   /** Median time to propose, in milliseconds. */
@@ -86,6 +86,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
           return await curve.measured(values, await instance.measure(values, context.seed));
         } catch (error) {
           crashes++;
+          curve.crashed();
           throw error;
         }
       },
@@ -169,6 +170,7 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
       if (loss < best.loss) best = { loss, values: ended.values };
     } catch {
       crashes++;
+      curve.crashed();
     }
     const { ms } = await bridge().ask<{ ms: number }>({ do: "tell", number: ended.number, loss: loss ?? null });
     times[times.length - 1] = (times.at(-1) ?? 0) + ms;
@@ -198,7 +200,12 @@ class Curve {
       this.least = loss;
       this.#true = this.#instance.isDear ? loss : await this.#instance.truth(values);
     }
-    this.points.push(round(this.#true));
+    this.crashed();
     return loss;
+  }
+
+  /** A measurement that told nothing. */
+  crashed(): void {
+    this.points.push(round(this.#true));
   }
 }

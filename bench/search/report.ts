@@ -177,21 +177,22 @@ function duelsOf(played: readonly Played[], ours: string): Duel[] {
  * after 80 % of its own: by the median curve of each task, the median over tasks.
  */
 function slotsRatio(ours: readonly Played[]): number {
-  const ratios = groupsOf(
-    ours.filter(({ trials }) => trials === 100),
-    ({ task }) => task,
-  ).flatMap((games) => {
-    const floor = floorOf(games);
-    const middle = (slots: number): number[] => {
-      const curves = games
-        .filter((one) => one.slots === slots)
-        .map((one) => one.curve.map((value) => (value - floor(one)) / (one.baseline - floor(one) || 1)));
+  const ratios = groupsOf(ours, ({ task }) => task).flatMap((all) => {
+    const [alone, beside] = [
+      all.filter(({ slots, trials }) => slots === 1 && trials === 100),
+      all.filter(({ slots }) => slots === 4),
+    ];
+    const floor = floorOf([...alone, ...beside]);
+    const middle = (games: readonly Played[]): number[] => {
+      const curves = games.map((one) =>
+        one.curve.map((value) => (value - floor(one)) / (one.baseline - floor(one) || 1)),
+      );
       const length = Math.min(...curves.map((curve) => curve.length));
       return curves.length === 0
         ? []
         : Array.from({ length }, (_, at) => median(curves.map((curve) => curve[at] ?? Infinity)));
     };
-    const [one, four] = [middle(1), middle(4)];
+    const [one, four] = [middle(alone), middle(beside)];
     const aim = one[79];
     if (aim === undefined || four.length === 0) return [];
     const first = (curve: readonly number[]): number => {

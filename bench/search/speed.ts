@@ -9,9 +9,9 @@ import { own } from "./methods.ts";
 import { mock } from "./mock.ts";
 import { bridge, timed } from "./play.ts";
 
-/** Where it is looked: medians over so many proposals from there on. */
+/** Where it is looked: medians over a tenth as many proposals from there on, 20 at least, since they differ from each other. */
 const counts = [30, 100, 300, 1000, 3000];
-const asked = 20;
+const askedAt = (count: number): number => Math.max(20, count / 10);
 
 /** Median milliseconds to propose after 30, 100, … trials with 14 parameters. */
 export async function speedOf(method: string, most: number): Promise<Record<string, number>> {
@@ -41,7 +41,8 @@ export async function speedOf(method: string, most: number): Promise<Record<stri
         slots: 1,
       });
       told[count] = round(
-        (await bridge().ask<{ ms: number }>({ do: "time", history: history.slice(0, count), asked })).ms,
+        (await bridge().ask<{ ms: number }>({ do: "time", history: history.slice(0, count), asked: askedAt(count) }))
+          .ms,
       );
     }
     return told;
@@ -54,7 +55,7 @@ export async function speedOf(method: string, most: number): Promise<Record<stri
     evaluator: evaluateFunction({ function: (values, { seed }) => measure(values, seed), thread: false }),
     proposer: timed(proposer, times),
     levels: [innerLoop({ confirm: 0 })],
-    budget: { trials: most + 5 * asked },
+    budget: { trials: most + 2 * askedAt(most) },
   };
   try {
     await execute(resolveConfig(config, join(folder, "bilevel.config.ts")), join(folder, "run"));
@@ -62,9 +63,9 @@ export async function speedOf(method: string, most: number): Promise<Record<stri
     rmSync(folder, { recursive: true, force: true });
   }
   return Object.fromEntries(
-    wanted.map((count) => [
-      count,
-      round(median(times.slice(Math.min(count, times.length - asked), Math.min(count, times.length - asked) + asked))),
-    ]),
+    wanted.map((count) => {
+      const from = Math.min(count, times.length - askedAt(count));
+      return [count, round(median(times.slice(from, from + askedAt(count))))];
+    }),
   );
 }

@@ -2,11 +2,13 @@ import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../c
 import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { codeOf, first, isAsking, learn, nothing, placesWith, withCode } from "./knowledge.ts";
+import { codeOf, first, isAsking, learn, movedOf, nothing, placesWith, withCode } from "./knowledge.ts";
 import { anyPlace, sparseMove } from "./moves.ts";
 
 /** A parameter in focus is drawn so much more often than another. */
 const focusWeight = 4;
+/** A parameter that a blind move took before is drawn so much more seldom by the next. */
+const again = 0.01;
 /** A blind move that repeats a known point is drawn again so often. */
 const draws = 20;
 
@@ -80,12 +82,15 @@ export function searchMoves(
           : places,
     };
     const isQuestion = isAsking(known, running.length);
-    if (!isQuestion && known.model && known.model.tried.length >= first)
+    if (!isQuestion && known.model && known.model.tried.length + running.length >= first)
       for (const { places, belief } of candidatesFrom(known, around, turn)) {
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
-    const near = (): Values => valuesAt(space, axes, sparseMove(axes, start, random, around.reach), from);
+    const moved = movedOf(known, start, around.running);
+    const chances = around.reach.chances.map((chance, i) => (moved.has(free[i] as number) ? chance * again : chance));
+    const near = (): Values =>
+      valuesAt(space, axes, sparseMove(axes, start, random, { ...around.reach, chances }), from);
     if (!isQuestion) return told(drawn(near, isNew, draws));
     const far = (): Values => valuesAt(space, axes, anyPlace(axes, start, random, free), from);
     return told(

@@ -112,7 +112,21 @@ export function learn(
 function cameFromAnywhere(known: Knowledge, parent: number, places: readonly number[]): boolean {
   const from = known.tried.get(parent)?.places;
   if (!from || ((known.model?.tried.length ?? 0) >= first && !isAsking(known, 0))) return false;
-  return places.filter((place, axis) => !Object.is(place, from[axis])).length > mostMoved;
+  return movedFrom(from, places).length > mostMoved;
+}
+
+const movedFrom = (from: readonly number[], places: readonly number[]): number[] =>
+  places.flatMap((place, axis) => (Object.is(place, from[axis]) ? [] : [axis]));
+
+/** Axes on which points near the start differ from it, finished or running: those that came from anywhere differ on all. */
+export function movedOf(
+  known: Knowledge,
+  start: readonly number[],
+  running: readonly (readonly number[])[],
+): Set<number> {
+  const near = [...known.tried.values()].filter(({ isFar }) => !isFar).map(({ places }) => movedFrom(start, places));
+  const now = running.map((places) => movedFrom(start, places)).filter(({ length }) => length <= mostMoved);
+  return new Set([...near, ...now].flat());
 }
 
 /** Why a point must not be gone to again: the kind of its crash, or the limit that it broke. */

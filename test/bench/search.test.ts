@@ -27,9 +27,32 @@ describe("the benchmark of the search", () => {
     const task = tasks.find(({ name }) => name === "karpathy-surrogate") as Task;
     for (const seed of [1, 2, 3]) {
       const game = { task: task.name, method: "search", seed, trials: 40, slots: 1 };
-      const { curve, crashes } = await play(game, task, proposeSearch());
-      expect(curve.length + crashes).toBe(41);
+      const { curve } = await play(game, task, proposeSearch());
+      expect(curve).toHaveLength(41);
     }
+  });
+
+  it("says how many more measurements four slots take to what one slot has after 80, however long that is", () => {
+    const game = (slots: number, trials: number, pace: number): Played => ({
+      ...{
+        task: "t",
+        method: "search",
+        seed: 1,
+        trials,
+        slots,
+        value: 0,
+        seen: 0,
+        baseline: 10,
+        best: 0,
+        crashes: 0,
+        ms: 1,
+      },
+      curve: Array.from({ length: trials + 1 }, (_, n) => 10 * 0.9 ** Math.floor((n + 1) / pace)),
+    });
+    expect(summarise([game(1, 100, 1), game(4, 150, 1)]).slots4).toBe(1);
+    expect(summarise([game(1, 100, 1), game(4, 150, 1.5)]).slots4).toBe(1.5);
+    expect(summarise([game(1, 100, 1), game(4, 150, 3)]).slots4).toBe(1.9);
+    expect(summarise([game(1, 100, 1)]).slots4).toBeNaN();
   });
 
   it("counts a win by the winner's true value, a tie as half, and regret from the baseline to the best known", () => {
