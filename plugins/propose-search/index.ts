@@ -8,7 +8,7 @@ import { anyPlace, sparseMove } from "./moves.ts";
 /** A parameter in focus is drawn so much more often than another. */
 const focusWeight = 4;
 /** A parameter that a blind move took before is drawn so much more seldom by the next. */
-const again = 0.01;
+const movedWeight = 0.01;
 /** A blind move that repeats a known point is drawn again so often. */
 const draws = 20;
 
@@ -88,7 +88,9 @@ export function searchMoves(
         if (isNew(values)) return told(values, belief());
       }
     const moved = movedOf(known, start, around.running);
-    const chances = around.reach.chances.map((chance, i) => (moved.has(free[i] as number) ? chance * again : chance));
+    const chances = around.reach.chances.map((chance, i) =>
+      moved.has(free[i] as number) ? chance * movedWeight : chance,
+    );
     const near = (): Values =>
       valuesAt(space, axes, sparseMove(axes, start, random, { ...around.reach, chances }), from);
     if (!isQuestion) return told(drawn(near, isNew, draws));
