@@ -247,7 +247,7 @@ export function reportOf(summary: Summary, speeds: Speeds, made: readonly Made[]
   if (last)
     lines.push(
       "",
-      `Played in ${made.reduce((sum, { minutes }) => sum + minutes, 0).toFixed(1)} minutes, ${made.length} parts, on ${last.cores} cores (${last.cpu}), Node ${last.node}; ${last.packages.join(", ")}.`,
+      `Played in ${made.reduce((sum, { minutes }) => sum + minutes, 0).toFixed(1)} minutes, ${made.length} parts, on ${last.cores} cores (${[...new Set(made.map(({ cpu }) => cpu))].join("; ")}), Node ${last.node}; ${last.packages.join(", ")}.`,
     );
   return `${lines.join("\n")}\n`;
 }
