@@ -86,7 +86,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
           return await curve.measured(values, await instance.measure(values, context.seed));
         } catch (error) {
           crashes++;
-          curve.crashed();
+          curve.count();
           throw error;
         }
       },
@@ -170,7 +170,7 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
       if (loss < best.loss) best = { loss, values: ended.values };
     } catch {
       crashes++;
-      curve.crashed();
+      curve.count();
     }
     const { ms } = await bridge().ask<{ ms: number }>({ do: "tell", number: ended.number, loss: loss ?? null });
     times[times.length - 1] = (times.at(-1) ?? 0) + ms;
@@ -200,12 +200,12 @@ class Curve {
       this.least = loss;
       this.#true = this.#instance.isDear ? loss : await this.#instance.truth(values);
     }
-    this.crashed();
+    this.count();
     return loss;
   }
 
-  /** A measurement that told nothing. */
-  crashed(): void {
+  /** One more measurement, whatever it told. */
+  count(): void {
     this.points.push(round(this.#true));
   }
 }

@@ -34,19 +34,17 @@ describe("the benchmark of the search", () => {
 
   it("says how many more measurements four slots take to what one slot has after 80, however long that is", () => {
     const game = (slots: number, trials: number, pace: number): Played => ({
-      ...{
-        task: "t",
-        method: "search",
-        seed: 1,
-        trials,
-        slots,
-        value: 0,
-        seen: 0,
-        baseline: 10,
-        best: 0,
-        crashes: 0,
-        ms: 1,
-      },
+      task: "t",
+      method: "search",
+      seed: 1,
+      trials,
+      slots,
+      value: 0,
+      seen: 0,
+      baseline: 10,
+      best: 0,
+      crashes: 0,
+      ms: 1,
       curve: Array.from({ length: trials + 1 }, (_, n) => 10 * 0.9 ** Math.floor((n + 1) / pace)),
     });
     expect(summarise([game(1, 100, 1), game(4, 150, 1)]).slots4).toBe(1);
