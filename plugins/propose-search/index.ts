@@ -2,7 +2,7 @@ import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../c
 import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { codeOf, first, isAsking, learn, movedOf, nothing, placesWith, withCode } from "./knowledge.ts";
+import { codeOf, first, isAsking, learn, movedOf, nothing, placesWith, question, withCode } from "./knowledge.ts";
 import { anyPlace, sparseMove } from "./moves.ts";
 
 /** A parameter in focus is drawn so much more often than another. */
@@ -57,11 +57,13 @@ export function searchMoves(
       hypothesis: belief,
     });
     if (free.length === 0) return told(from);
-    const running = pending.filter(({ repeatOf }) => repeatOf === undefined).map(({ candidate }) => candidate);
+    const running = pending.filter(({ repeatOf }) => repeatOf === undefined);
     const taken = new Set([
-      ...running.map(candidateKey),
+      ...running.map(({ candidate }) => candidateKey(candidate)),
       ...refused.map(({ candidate }) => candidateKey({ values: candidate?.values, edits })),
     ]);
+    const placesOfAll = (trials: typeof running): number[][] =>
+      trials.map(({ candidate }) => placesWith(axes, candidate.values ?? {}, codeOf(known, candidate)));
     const isNew = (values: Values): boolean => {
       const key = candidateKey({ values, edits });
       return !known.keys.has(key) && !taken.has(key) && violation(space, values) === undefined;
@@ -74,7 +76,7 @@ export function searchMoves(
         free,
         chances: free.map((axis) => (policy.focus.includes(axes[axis]?.name ?? "") ? focusWeight : 1)),
       },
-      running: running.map((candidate) => placesWith(axes, candidate.values ?? {}, codeOf(known, candidate))),
+      running: placesOfAll(running),
       // without what a moved choice made inactive, with defaults for what became active
       whole: (places) =>
         switches.some((axis) => places[axis] !== start[axis])
@@ -87,17 +89,16 @@ export function searchMoves(
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
-    const moved = movedOf(known, start, around.running);
+    if (isQuestion) {
+      const far = drawn(() => valuesAt(space, axes, anyPlace(axes, start, random, free), from), isNew, draws);
+      if (isNew(far)) return told(far, question);
+    }
+    const moved = movedOf(known, start, placesOfAll(running.filter(({ hypothesis }) => hypothesis !== question)));
     const chances = around.reach.chances.map((chance, i) =>
       moved.has(free[i] as number) ? chance * movedWeight : chance,
     );
     const near = (): Values =>
       valuesAt(space, axes, sparseMove(axes, start, random, { ...around.reach, chances }), from);
-    if (!isQuestion) return told(drawn(near, isNew, draws));
-    const far = (): Values => valuesAt(space, axes, anyPlace(axes, start, random, free), from);
-    return told(
-      drawn((look) => (look < draws / 2 ? far() : near()), isNew, draws),
-      "from anywhere: is the baseline good?",
-    );
+    return told(drawn(near, isNew, draws));
   };
 }

@@ -1,7 +1,6 @@
 import type { Objective, Outcome, TaskChange, Trial, View } from "../../core/index.ts";
 import { candidateKey, canonical, mean, placesOf, type Axis, type Values } from "../../kit/index.ts";
 import { modelAfter, type Model } from "./model.ts";
-import { mostMoved } from "./moves.ts";
 
 /** One point that was tried: all its measurements, or how it crashed. */
 export interface Tried {
@@ -71,6 +70,9 @@ export function isBaselinePoor(known: Knowledge): boolean {
   return better.length > shareFar * far.length;
 }
 
+/** What such a point is proposed for, by which it is known again. */
+export const question = "from anywhere: is the baseline good?";
+
 /** Whether the next point is to come from anywhere. `running`: how many trials are under way. */
 export function isAsking(known: Knowledge, running: number): boolean {
   if (known.tried.size <= 1) return running === 0;
@@ -92,7 +94,7 @@ export function learn(
   known.keys.add(candidateKey(candidate));
   const places = before?.places ?? placesWith(axes, candidate.values ?? {}, codeOf(known, candidate));
   const crash = crashOf(outcome, view.objective);
-  const isFar = before?.isFar ?? cameFromAnywhere(known, trial.parent, places);
+  const isFar = before?.isFar ?? trial.hypothesis === question;
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
     known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
@@ -108,25 +110,17 @@ export function learn(
   return known;
 }
 
-/** Blind moves near the parent are sparse, and wide ones of the model come later. */
-function cameFromAnywhere(known: Knowledge, parent: number, places: readonly number[]): boolean {
-  const from = known.tried.get(parent)?.places;
-  if (!from || ((known.model?.tried.length ?? 0) >= first && !isAsking(known, 0))) return false;
-  return movedFrom(from, places).length > mostMoved;
-}
-
 const movedFrom = (from: readonly number[], places: readonly number[]): number[] =>
   places.flatMap((place, axis) => (Object.is(place, from[axis]) ? [] : [axis]));
 
-/** Axes on which points near the start differ from it, finished or running: those that came from anywhere differ on all. */
+/** Axes on which points near the start differ from it, finished or `running`; those that came from anywhere differ on all. */
 export function movedOf(
   known: Knowledge,
   start: readonly number[],
   running: readonly (readonly number[])[],
 ): Set<number> {
-  const near = [...known.tried.values()].filter(({ isFar }) => !isFar).map(({ places }) => movedFrom(start, places));
-  const now = running.map((places) => movedFrom(start, places)).filter(({ length }) => length <= mostMoved);
-  return new Set([...near, ...now].flat());
+  const near = [...known.tried.values()].filter(({ isFar }) => !isFar).map(({ places }) => places);
+  return new Set([...near, ...running].flatMap((places) => movedFrom(start, places)));
 }
 
 /** Why a point must not be gone to again: the kind of its crash, or the limit that it broke. */

@@ -42,9 +42,6 @@ function draw(random: () => number, { free, chances }: Reach, taken: readonly nu
   return last;
 }
 
-/** Axes that a sparse move moves at the most. */
-export const mostMoved = 3;
-
 /** One to three axes moved (four in ten times one, a quarter three): good changes of a good baseline are sparse. */
 export function sparseMove(
   axes: readonly Axis[],
@@ -54,7 +51,7 @@ export function sparseMove(
 ): number[] {
   const to = [...from];
   const share = random();
-  const count = Math.min(reach.free.length, share < 0.4 ? 1 : share < 0.75 ? 2 : mostMoved);
+  const count = Math.min(reach.free.length, share < 0.4 ? 1 : share < 0.75 ? 2 : 3);
   const taken: number[] = [];
   for (let n = 0; n < count; n++) {
     const axis = draw(random, reach, taken);

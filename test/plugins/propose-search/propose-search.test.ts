@@ -196,12 +196,18 @@ describe("propose-search", () => {
     expect(Math.min(...all.slice(7))).toBeLessThan(12);
   });
 
-  it("does not come back to them for what the model finds far from where it started", async () => {
+  it("does not come back to them for what moves near the baseline find, wide or with a choice that brings others", async () => {
     const distance = (values: Values): number =>
       Object.values(values).reduce<number>((sum, x) => sum + ((x as number) - 0.3) ** 2, 0);
-    const { trials } = await search({ space: box, measure: distance, trials: 40 });
-    const asked = trials.filter(({ hypothesis }) => hypothesis?.startsWith("from anywhere"));
-    expect(asked.map(({ id }) => id)).toEqual([1]);
+    const asked = async (given: Given): Promise<number[]> =>
+      (await search(given)).trials.flatMap(({ id, hypothesis }) =>
+        hypothesis?.startsWith("from anywhere") ? [id] : [],
+      );
+    for (const slots of [1, 4]) expect(await asked({ space: box, measure: distance, trials: 40, slots })).toEqual([1]);
+    for (let seed = 0; seed < 30; seed++) {
+      const ids = await asked({ trials: 10, seed: String(seed) });
+      expect(ids).toEqual(ids.map((_, n) => n + 1));
+    }
   });
 
   it("says what it believes: a value with its uncertainty, and the chance to crash", async () => {
@@ -230,8 +236,7 @@ describe("propose-search", () => {
       return count / (60 * seeds.length);
     };
     const [ours, blind] = [await crashed(proposeSearch()), await crashed(proposeTpe())];
-    expect(ours).toBeLessThan(0.12);
-    expect(ours).toBeLessThan(blind);
+    expect(ours).toBeLessThan(0.8 * blind);
   });
 
   it("keeps away from what breaks a limit, as from what crashes", async () => {
