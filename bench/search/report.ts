@@ -1,14 +1,9 @@
-import { integer, mean, median, quantile, streamOf } from "../../kit/index.ts";
+import { mean, median } from "../../kit/index.ts";
+import { digits, floorOf, groupsOf, interval, intervalOver, type Interval } from "./estimates.ts";
 import { others } from "./methods.ts";
 import type { Played } from "./play.ts";
+import { slotsRatio } from "./slots.ts";
 import { tasks as all } from "./tasks.ts";
-
-/** A share or a mean with its 95 % interval, by resampling (Efron 1979). */
-export interface Interval {
-  value: number;
-  low: number;
-  high: number;
-}
 
 export interface TaskReport {
   task: string;
@@ -52,39 +47,11 @@ export interface Summary {
   heldOut30: Interval;
   heldOut100: Interval;
   /** Measurements that four slots take for what one slot reached, over one slot's: median over the tasks. */
-  slots4: number;
+  slots4: Interval;
   msPerProposal1000: number;
   optunaMs1000: number;
   duels: Duel[];
   tasks: TaskReport[];
-}
-
-const resamples = 2000;
-const digits = (value: number): number => Number(value.toPrecision(5));
-
-const interval = (values: readonly number[], key: string): Interval => intervalOver([values], key);
-
-/** Of what was played on several tasks: tasks are drawn, then the games of each, since those of one task are alike. */
-function intervalOver(byTask: readonly (readonly number[])[], key: string): Interval {
-  const groups = byTask.filter((games) => games.length > 0);
-  if (groups.length === 0) return { value: NaN, low: NaN, high: NaN };
-  const random = streamOf("report", key);
-  const drawn = <T>(list: readonly T[]): T[] => list.map(() => list[integer(random, list.length)] as T);
-  const means = Array.from({ length: resamples }, () => mean(drawn(groups).flatMap(drawn)));
-  const value = digits(mean(groups.flat()));
-  return { value, low: digits(quantile(means, 0.025)), high: digits(quantile(means, 0.975)) };
-}
-
-const groupsOf = <T>(list: readonly T[], key: (one: T) => string): T[][] => {
-  const groups = new Map<string, T[]>();
-  for (const one of list) groups.set(key(one), [...(groups.get(key(one)) ?? []), one]);
-  return [...groups.values()];
-};
-
-/** The least known of each game: the optimum, or the best that anybody reached on this task. */
-function floorOf(list: readonly Played[]): (one: Played) => number {
-  const least = Math.min(...list.map(({ value }) => value));
-  return ({ best }) => best ?? least;
 }
 
 const wins = (ours: readonly Played[], theirs: readonly Played[]): number[] =>
@@ -172,38 +139,6 @@ function duelsOf(played: readonly Played[], ours: string): Duel[] {
   );
 }
 
-/**
- * How many more measurements four slots take to the regret that one slot has
- * after 80 % of its own: by the median curve of each task, the median over tasks.
- */
-function slotsRatio(ours: readonly Played[]): number {
-  const ratios = groupsOf(ours, ({ task }) => task).flatMap((all) => {
-    const [alone, beside] = [
-      all.filter(({ slots, trials }) => slots === 1 && trials === 100),
-      all.filter(({ slots }) => slots === 4),
-    ];
-    const floor = floorOf([...alone, ...beside]);
-    const middle = (games: readonly Played[]): number[] => {
-      const curves = games.map((one) =>
-        one.curve.map((value) => (value - floor(one)) / (one.baseline - floor(one) || 1)),
-      );
-      const length = Math.min(...curves.map((curve) => curve.length));
-      return curves.length === 0
-        ? []
-        : Array.from({ length }, (_, at) => median(curves.map((curve) => curve[at] ?? Infinity)));
-    };
-    const [one, four] = [middle(alone), middle(beside)];
-    const aim = one[79];
-    if (aim === undefined || four.length === 0) return [];
-    const first = (curve: readonly number[]): number => {
-      const at = curve.findIndex((value) => value <= aim);
-      return (at < 0 ? curve.length : at) + 1; // not reached: one more than there were, a bound from below
-    };
-    return [first(four) / first(one)];
-  });
-  return ratios.length === 0 ? NaN : digits(median(ratios));
-}
-
 const span = ({ value, low, high }: Interval): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
 /** The summary as Markdown. */
@@ -226,10 +161,9 @@ export function reportOf(summary: Summary, speeds: Speeds, made: readonly Made[]
     ["of these, on the tasks held out, 30 trials", summary.heldOut30],
     ["of these, on the tasks held out, 100 trials", summary.heldOut100],
     ["wins against the best competitor of each task, 100 trials", summary.winRateBest100],
+    ["measurements with 4 slots over those with 1 for the same value, median", summary.slots4],
   ];
   for (const [what, told] of overall) if (!Number.isNaN(told.value)) lines.push(`- ${what}: ${span(told)}`);
-  if (!Number.isNaN(summary.slots4))
-    lines.push(`- measurements with 4 slots over those with 1 for the same value, median: ${summary.slots4}`);
   lines.push("");
   lines.push("| method | against | trials | games | wins, ties as half |", "| --- | --- | --- | --- | --- |");
   for (const { method, other, trials, games, wins: won } of summary.duels)

@@ -33,8 +33,8 @@ interface Candidate {
 /** Candidates looked at, by kind; the wide ones only where nothing was kept for `patience` trials, or the baseline is poor. */
 const counts = { sparse: 60, crossings: 16, dense: 16, differences: 20, mixtures: 24, anywhere: 10 } as const;
 const patience = 6;
-/** From the leaders so far, so many more steps, so often. */
-const climbs = { rounds: 2, steps: 20, leaders: 4 } as const;
+/** From the leaders so far, so many more steps, so often; beside other trials more often, since what these find has to be caught up with. */
+const climbs = { rounds: 2, roundsBeside: 4, steps: 20, leaders: 4 } as const;
 /** Good points that others are made of. */
 const elites = 8;
 /** How much the chance to run through counts: a crash costs a trial and teaches less than a measurement. */
@@ -119,7 +119,8 @@ export function candidatesFrom(
     });
     times(counts.mixtures, () => mixture(start, all, random, reach.free));
   }
-  for (let round = 0; round < climbs.rounds && ranked.length > 0; round++) {
+  const rounds = running.length > 0 ? climbs.roundsBeside : climbs.rounds;
+  for (let round = 0; round < rounds && ranked.length > 0; round++) {
     order(climbs.leaders);
     const leaders = ranked.slice(0, climbs.leaders).map(({ places }) => places);
     times(climbs.steps, (n) => {

@@ -47,10 +47,10 @@ describe("the benchmark of the search", () => {
       ms: 1,
       curve: Array.from({ length: trials + 1 }, (_, n) => 10 * 0.9 ** Math.floor((n + 1) / pace)),
     });
-    expect(summarise([game(1, 100, 1), game(4, 150, 1)]).slots4).toBe(1);
-    expect(summarise([game(1, 100, 1), game(4, 150, 1.5)]).slots4).toBe(1.5);
-    expect(summarise([game(1, 100, 1), game(4, 150, 3)]).slots4).toBe(1.9);
-    expect(summarise([game(1, 100, 1)]).slots4).toBeNaN();
+    expect(summarise([game(1, 100, 1), game(4, 150, 1)]).slots4.value).toBe(1);
+    expect(summarise([game(1, 100, 1), game(4, 150, 1.5)]).slots4.value).toBe(1.5);
+    expect(summarise([game(1, 100, 1), game(4, 150, 3)]).slots4.value).toBe(1.9);
+    expect(summarise([game(1, 100, 1)]).slots4.value).toBeNaN();
   });
 
   it("counts a win by the winner's true value, a tie as half, and regret from the baseline to the best known", () => {
