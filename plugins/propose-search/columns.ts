@@ -45,11 +45,28 @@ export function squaresFrom(
   return into;
 }
 
-/** Adds (or takes away) one axis: its part of the squared distances, and of the additive covariance. */
-export function addTerm(term: Float64Array, sums: Float64Array, adds: Float64Array, sign: 1 | -1): void {
-  for (let i = 0; i < term.length; i++) {
-    const q = term[i] as number;
-    sums[i] = (sums[i] as number) + sign * q;
-    adds[i] = (adds[i] as number) + sign * cauchy(q);
+/** Adds one axis: its part of the squared distances, and of the additive covariance. */
+export function addTerm(squares: Float64Array, sums: Float64Array, adds: Float64Array): void {
+  for (let i = 0; i < squares.length; i++) {
+    const q = squares[i] as number;
+    sums[i] = (sums[i] as number) + q;
+    adds[i] = (adds[i] as number) + cauchy(q);
+  }
+}
+
+/** One axis' part of both, at one place. */
+export interface Term {
+  readonly squares: Float64Array;
+  readonly kernels: Float64Array;
+}
+
+export const termOf = (squares: Float64Array): Term => ({ squares, kernels: squares.map(cauchy) });
+
+/** Puts one axis at another place: takes its part away and adds the new one. */
+export function replaceTerm(old: Term, squares: Float64Array, sums: Float64Array, adds: Float64Array): void {
+  for (let i = 0; i < squares.length; i++) {
+    const q = squares[i] as number;
+    sums[i] = (sums[i] as number) - (old.squares[i] as number) + q;
+    adds[i] = (adds[i] as number) - (old.kernels[i] as number) + cauchy(q);
   }
 }

@@ -120,7 +120,7 @@ export function withPoint(axes: readonly Axis[], { scales, points, lower }: Fact
   const summed = new Float64Array(points.length);
   const added = new Float64Array(points.length);
   for (const [j, column] of columnsOf(axes, points).entries())
-    addTerm(squaresFrom(column, point[j] as number, scales.weights[j] as number), summed, added, 1);
+    addTerm(squaresFrom(column, point[j] as number, scales.weights[j] as number), summed, added);
   const row = Array.from(summed, (sum, i) => covarianceOf(scales, sum, added[i] as number));
   const grown = withEnoughNoise((extra) => choleskyAppend(lower, [...row, measuredVarianceOf(scales) + extra]));
   return { scales, points: [...points, point], lower: grown };

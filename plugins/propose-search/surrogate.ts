@@ -1,5 +1,5 @@
 import { expectedImprovement, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
-import { addTerm, columnsOf, squaresFrom, type Column } from "./columns.ts";
+import { addTerm, columnsOf, replaceTerm, squaresFrom, termOf, type Column, type Term } from "./columns.ts";
 import { covarianceOf, measuredVarianceOf, varianceOf, withPoint, type Factor } from "./covariance.ts";
 
 /** Rows of the triangle that are gone through before it is asked again whether the point can still matter. */
@@ -14,7 +14,7 @@ export class Surrogate {
   readonly #alpha: readonly number[];
   /** Where most predictions are asked for, and what its covariances are made of. */
   #anchor: readonly number[] = [];
-  #terms: readonly Float64Array[] = [];
+  #terms: readonly Term[] = [];
   readonly #sums: Float64Array<ArrayBuffer>;
   readonly #adds: Float64Array<ArrayBuffer>;
   /** Of the point that was asked for last. */
@@ -46,10 +46,10 @@ export class Surrogate {
   anchorAt(point: readonly number[]): void {
     const { weights } = this.#factor.scales;
     this.#anchor = point;
-    this.#terms = point.map((place, j) => squaresFrom(this.#columns[j] as Column, place, weights[j] as number));
+    this.#terms = point.map((place, j) => termOf(squaresFrom(this.#columns[j] as Column, place, weights[j] as number)));
     this.#sums.fill(0);
     this.#adds.fill(0);
-    for (const term of this.#terms) addTerm(term, this.#sums, this.#adds, 1);
+    for (const { squares } of this.#terms) addTerm(squares, this.#sums, this.#adds);
   }
 
   /** Covariances of the point with all that is known, into `k`. */
@@ -68,9 +68,10 @@ export class Surrogate {
     }
     for (let j = 0; j < point.length; j++) {
       if (isNear && anchor[j] === point[j]) continue;
-      if (isNear) addTerm(this.#terms[j] as Float64Array, sums, adds, -1);
       const weight = scales.weights[j] as number;
-      addTerm(squaresFrom(this.#columns[j] as Column, point[j] as number, weight, this.#scratch), sums, adds, 1);
+      const squares = squaresFrom(this.#columns[j] as Column, point[j] as number, weight, this.#scratch);
+      if (isNear) replaceTerm(this.#terms[j] as Term, squares, sums, adds);
+      else addTerm(squares, sums, adds);
     }
     for (let i = 0; i < k.length; i++) k[i] = covarianceOf(scales, sums[i] as number, adds[i] as number);
   }
