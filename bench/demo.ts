@@ -2,17 +2,15 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { quantile } from "../kit/index.ts";
 import type { Revealed } from "../cli/demo-screen.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /** How often `bilevel demo` names all four right, and how long it takes, through its real command line: bench:demo [--json] [--seeds N] [--beside N]. */
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: "boolean" },
-    seeds: { type: "string", default: "100" },
-    beside: { type: "string", default: "1" },
-  },
+const flags = flagsOf({
+  json: { type: "boolean" },
+  seeds: { type: "string", default: "100" },
+  beside: { type: "string", default: "1" },
 });
 const command = new URL("../cli/bilevel.js", import.meta.url).pathname;
 
@@ -42,10 +40,10 @@ function show(seed: number): Promise<Shown & { seconds: number }> {
   });
 }
 
-const waiting = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
+const waiting = Array.from({ length: countOf("seeds", flags.seeds) }, (_, index) => index + 1);
 const done: (Shown & { seconds: number })[] = [];
 await Promise.all(
-  Array.from({ length: Number(flags.beside) }, async () => {
+  Array.from({ length: countOf("beside", flags.beside) }, async () => {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) done.push(await show(seed));
   }),
 );

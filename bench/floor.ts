@@ -1,12 +1,12 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { fastTasks, type FastTask } from "../cli/mechanism-tasks.ts";
 import type { Answered, Config, Model, Outcome, Plugin, Question, TaskChange, Trial } from "../core/index.ts";
 import { execute, resolveConfig } from "../core/index.ts";
 import { median, normal, streamOf } from "../kit/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /**
  * How much worse a run is with a bad model than without one: median regret
@@ -14,10 +14,8 @@ import { innerLoop } from "../plugins/inner-loop/index.ts";
  * propose-hybrid and a model in the process that answers nonsense, or always
  * near the worst corner: bench:floor [--json] [--seeds N].
  */
-const { values: flags } = parseArgs({
-  options: { json: { type: "boolean" }, seeds: { type: "string", default: "1000" } },
-});
-const seeds = Number(flags.seeds);
+const flags = flagsOf({ json: { type: "boolean" }, seeds: { type: "string", default: "1000" } });
+const seeds = countOf("seeds", flags.seeds);
 
 /** Points of the largest loss, by task. */
 const worst: Readonly<Record<string, Readonly<Record<string, number | string | boolean>>>> = {

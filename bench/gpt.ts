@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
 import { loadConfig } from "../cli/config-file.ts";
 import type { Config, TaskChange, Trial, View } from "../core/index.ts";
 import { execute, resolveConfig } from "../core/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { proposeRandom } from "../plugins/propose-random/index.ts";
 import { confirmed } from "../plugins/select-improvement/index.ts";
+import { countOf, flagsOf, refuse } from "./flags.ts";
 import { searches, reportOf, rowsOf, type Search, type Row } from "./gpt/report.ts";
 
 /**
@@ -19,18 +19,16 @@ import { searches, reportOf, rowsOf, type Search, type Row } from "./gpt/report.
  *
  *   npm run bench:gpt -- [--seeds 8] [--trials 30] [--search default …] [--workers N] [--rows FILE] [--report FILE]
  */
-const { values: flags } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "8" },
-    trials: { type: "string", default: "30" },
-    search: { type: "string", multiple: true, default: [...searches] },
-    workers: { type: "string", default: String(Math.max(1, Math.floor(availableParallelism() / 2))) },
-    rows: { type: "string", default: ".bilevel/gpt.jsonl" },
-    report: { type: "string" },
-    one: { type: "string" },
-  },
+const flags = flagsOf({
+  seeds: { type: "string", default: "8" },
+  trials: { type: "string", default: "30" },
+  search: { type: "string", multiple: true, default: [...searches] },
+  workers: { type: "string", default: String(Math.max(1, Math.floor(availableParallelism() / 2))) },
+  rows: { type: "string", default: ".bilevel/gpt.jsonl" },
+  report: { type: "string" },
+  one: { type: "string" },
 });
-const trials = Number(flags.trials);
+const trials = countOf("trials", flags.trials);
 const root = new URL("../", import.meta.url).pathname;
 const ordinaryConfig = "examples/gpt-pretrain-cpu/ordinary.config.ts";
 
@@ -80,13 +78,10 @@ if (flags.one !== undefined) {
   appendFileSync(flags.rows, `${JSON.stringify(await measure(search, seed))}\n`);
 } else {
   const unknown = flags.search.find((name) => !searches.includes(name as Search));
-  if (unknown !== undefined) {
-    console.error(`--search ${unknown} is not known: ${searches.join(", ")}`);
-    process.exit(2);
-  }
+  if (unknown !== undefined) refuse(`--search ${unknown} is not known: ${searches.join(", ")}`);
   mkdirSync(dirname(flags.rows), { recursive: true });
   const known = existsSync(flags.rows) ? rowsOf(readFileSync(flags.rows, "utf8")) : [];
-  const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
+  const seeds = Array.from({ length: countOf("seeds", flags.seeds) }, (_, index) => index + 1);
   const wanted = seeds.flatMap((seed) => (flags.search as Search[]).map((search) => [search, seed] as const));
   const queue = wanted.filter(([search, seed]) => !known.some((row) => row.search === search && row.seed === seed));
   const work = async (): Promise<void> => {
@@ -106,7 +101,7 @@ if (flags.one !== undefined) {
       console.error(`${next.join(" ")}; ${queue.length} to go`);
     }
   };
-  await Promise.all(Array.from({ length: Number(flags.workers) }, work));
+  await Promise.all(Array.from({ length: countOf("workers", flags.workers) }, work));
   const report = reportOf(rowsOf(readFileSync(flags.rows, "utf8")));
   if (flags.report === undefined) console.log(report);
   else writeFileSync(flags.report, report);

@@ -6,6 +6,7 @@ import type { Fact, Plugin, Space } from "../index.ts";
 import multiScaleBandit from "../plugins/mechanisms/multi-scale-bandit.ts";
 import orthogonalDesign from "../plugins/mechanisms/orthogonal-design.ts";
 import tabu from "../plugins/mechanisms/tabu.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /**
  * What a trial costs besides its evaluation: many trials through the whole
@@ -15,8 +16,8 @@ import tabu from "../plugins/mechanisms/tabu.ts";
  *
  *   npm run bench:overhead -- --json [--trials 10000]
  */
-const given = process.argv.indexOf("--trials");
-const trials = given < 0 ? 10_000 : Number(process.argv[given + 1]);
+const flags = flagsOf({ json: { type: "boolean" }, trials: { type: "string", default: "10000" } });
+const trials = countOf("trials", flags.trials);
 const folder = mkdtempSync(join(tmpdir(), "bilevel-bench-"));
 
 const names = Array.from({ length: 10 }, (_, index) => `x${index}`);
@@ -59,7 +60,7 @@ const result = {
   journalMB: round(statSync(journalFile(join(folder, "run"))).size / 1e6, 1),
 };
 rmSync(folder, { recursive: true, force: true });
-if (process.argv.includes("--json")) console.log(JSON.stringify(result));
+if (flags.json) console.log(JSON.stringify(result));
 else {
   console.log(`${trials} trials in ${seconds.toFixed(1)} s`);
   console.table(result);

@@ -1,13 +1,15 @@
 import type { Pair, Trial, View } from "../core/index.ts";
 import { normal, quantile, streamOf } from "../kit/index.ts";
 import { judge } from "../plugins/outer-loop/evidence.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /**
  * What a verdict takes: pairs whose difference has a given mean, in standard
  * deviations of one difference, put to the rule until it decides. Prints the
- * table of docs/how-mechanisms-are-judged.md: bench:power [runs].
+ * table of docs/how-mechanisms-are-judged.md: bench:power [--runs N].
  */
-const runs = Number(process.argv[2] ?? 2000);
+const flags = flagsOf({ runs: { type: "string", default: "2000" } });
+const runs = countOf("runs", flags.runs);
 const target = { objective: { metric: "loss", direction: "minimize" }, trial: () => undefined } as unknown as View;
 const measured = (metric: number) =>
   ({ candidate: {}, outcome: { status: "measured", metric, metrics: {}, seconds: 0 } }) as unknown as Trial;

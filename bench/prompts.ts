@@ -4,8 +4,11 @@ import { localMove, streamOf, type Values } from "../kit/index.ts";
 import { space } from "../examples/karpathy-surrogate/space.ts";
 import { defaults } from "../kit/index.ts";
 import { promptOf, system } from "../plugins/propose-llm/index.ts";
+import { flagsOf } from "./flags.ts";
 
 /** Size of a proposal's prompt after 30 and after 10,000 trials, in tokens of some four characters: bench:prompts [--json]. */
+const flags = flagsOf({ json: { type: "boolean" } });
+
 function tokensAfter(count: number): number {
   const random = streamOf("prompts");
   const trials: Trial<TaskChange>[] = [];
@@ -62,7 +65,7 @@ function tokensAfter(count: number): number {
 }
 
 const figures = { tokens30: tokensAfter(30), tokens10000: tokensAfter(10_000) };
-if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
+if (flags.json) console.log(JSON.stringify(figures));
 else
   console.log(
     `${figures.tokens30} tokens after 30 trials, ${figures.tokens10000} after 10,000: ${(figures.tokens10000 / figures.tokens30).toFixed(2)} times; aim at most 1.20`,

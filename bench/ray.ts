@@ -7,6 +7,7 @@ import { evaluateRay, execute, innerLoop, proposeRandom, resolveConfig } from ".
 import type { Fact, Plugin } from "../index.ts";
 import { RayHead } from "../ray-node-client/test/ray/head.ts";
 import { bin, installRay, rayVersion } from "../ray-node-client/test/ray/install.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /**
  * Trials that sleep for a second on 16 logical CPUs, in a pool and in Ray Tune; and what a job costs, beside Python's
@@ -19,13 +20,14 @@ import { bin, installRay, rayVersion } from "../ray-node-client/test/ray/install
  *
  *   npm run bench:ray -- --json [--trials 1000] [--jobs 5]
  */
-const option = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
+const flags = flagsOf({
+  json: { type: "boolean" },
+  trials: { type: "string", default: "1000" },
+  jobs: { type: "string", default: "5" },
+});
 const cpus = 16;
-const trials = option("trials", 1000);
-const jobs = option("jobs", 5);
+const trials = countOf("trials", flags.trials);
+const jobs = countOf("jobs", flags.jobs);
 
 installRay();
 if (spawnSync(bin("python"), ["-c", "import pandas, pyarrow"]).status !== 0) {
@@ -143,7 +145,7 @@ try {
     pythonJobStartSeconds: rounded(median(theirs.map(({ start }) => start))),
     pythonJobHarvestSeconds: rounded(median(theirs.map(({ harvest }) => harvest))),
   };
-  if (process.argv.includes("--json")) console.log(JSON.stringify(result));
+  if (flags.json) console.log(JSON.stringify(result));
   else console.table(result);
 } finally {
   await head.stop();

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { ArmChange, Config, Plugin, Trial, Turn, View } from "../core/index.ts";
 import { execute, openPolicy, resolveConfig } from "../core/index.ts";
 import { complete, median, sample, streamOf, type Space, type Values } from "../kit/index.ts";
@@ -10,6 +9,7 @@ import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { outerLoop } from "../plugins/outer-loop/index.ts";
 import { allowed, Machine } from "../plugins/sandbox/machine.ts";
 import { Sandbox } from "../plugins/sandbox/index.ts";
+import { countOf, flagsOf } from "./flags.ts";
 
 /**
  * What the sandbox costs: bench:sandbox [--json] [--trials N].
@@ -18,10 +18,8 @@ import { Sandbox } from "../plugins/sandbox/index.ts";
  * and first machine; foldMs10000: learning from as many trials; trialMs5: what
  * five sandboxed mechanisms add to a trial at the end of a run that long.
  */
-const { values: flags } = parseArgs({
-  options: { json: { type: "boolean" }, trials: { type: "string", default: "10000" } },
-});
-const trials = Number(flags.trials);
+const flags = flagsOf({ json: { type: "boolean" }, trials: { type: "string", default: "10000" } });
+const trials = countOf("trials", flags.trials);
 
 const space: Space = {
   parameters: Object.fromEntries(

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { countOf, flagsOf, refuse } from "./flags.ts";
 import { packages } from "./search/install.ts";
 import { own, others } from "./search/methods.ts";
 import { closeBridge, play, type Game, type Played } from "./search/play.ts";
@@ -21,22 +21,20 @@ import { tasks } from "./search/tasks.ts";
  * --from FILE,FILE   plays nothing: reports what these files hold
  * --report FILE      the report as Markdown
  */
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: "boolean" },
-    quick: { type: "boolean" },
-    real: { type: "boolean" },
-    tasks: { type: "string" },
-    methods: { type: "string" },
-    trials: { type: "string" },
-    slots: { type: "string" },
-    seeds: { type: "string" },
-    workers: { type: "string" },
-    raw: { type: "string" },
-    from: { type: "string" },
-    report: { type: "string" },
-    "no-speed": { type: "boolean" },
-  },
+const flags = flagsOf({
+  json: { type: "boolean" },
+  quick: { type: "boolean" },
+  real: { type: "boolean" },
+  tasks: { type: "string" },
+  methods: { type: "string" },
+  trials: { type: "string" },
+  slots: { type: "string" },
+  seeds: { type: "string" },
+  workers: { type: "string" },
+  raw: { type: "string" },
+  from: { type: "string" },
+  report: { type: "string" },
+  "no-speed": { type: "boolean" },
 });
 const isWorker = process.env.BILEVEL_BENCH === "worker";
 
@@ -53,10 +51,10 @@ const seedsOfSmac = 4;
 const quickTasks = ["karpathy-surrogate", "bbob-mixint f8 d10", "bbob-mixint f18 d10"];
 const plan = plans[flags.quick ? "quick" : flags.real ? "real" : "fast"];
 
-const numbers = (text: string): number[] => text.split(",").map(Number);
+const numbers = (flag: string, text: string): number[] => text.split(",").map((one) => countOf(flag, one));
 
 function seedsOf(text: string): number[] {
-  const [from = 0, to] = text.split("-").map(Number);
+  const [from = 0, to] = text.split("-").map((one) => countOf("seeds", one));
   return to === undefined
     ? Array.from({ length: from }, (_, index) => index + 1)
     : Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -76,20 +74,18 @@ function games(): Game[] {
     ...(named ?? []).filter((name) => !tasks.some((task) => task.name === name)),
     ...methods.filter((name) => !(name in own) && !others.includes(name as never)),
   ];
-  if (unknown.length > 0) {
-    console.error(
+  if (unknown.length > 0)
+    refuse(
       `not known: ${unknown.join(", ")}\ntasks: ${tasks.map(({ name }) => name).join(", ")}\nmethods: ${[...Object.keys(own), ...others].join(", ")}`,
     );
-    process.exit(2);
-  }
-  const all = numbers(flags.trials ?? plan.trials).flatMap((trials) =>
+  const all = numbers("trials", flags.trials ?? plan.trials).flatMap((trials) =>
     seedsOf(flags.seeds ?? plan.seeds).flatMap((seed) =>
       wanted.flatMap(({ name }) => methods.map((method): Game => ({ task: name, method, seed, trials, slots: 1 }))),
     ),
   );
   const list = flags.seeds ? all : all.filter(({ method, seed }) => method !== "smac" || seed <= seedsOfSmac);
   if (flags.slots !== undefined)
-    return numbers(flags.slots).flatMap((slots) => list.map((game) => ({ ...game, slots })));
+    return numbers("slots", flags.slots).flatMap((slots) => list.map((game) => ({ ...game, slots })));
   const withSlots = list
     .filter(({ method, trials }) => method === "search" && trials === 100)
     .map((game) => ({ ...game, ...withFourSlots }));
@@ -106,7 +102,10 @@ const playOne = (game: Game): Promise<Played> => {
 async function playAll(list: readonly Game[]): Promise<Played[]> {
   const waiting = [...list];
   const played: Played[] = [];
-  const count = Math.min(list.length, Number(flags.workers ?? availableParallelism()));
+  const count = Math.min(
+    list.length,
+    flags.workers === undefined ? availableParallelism() : countOf("workers", flags.workers),
+  );
   await Promise.all(
     Array.from({ length: count }, () => {
       const child = fork(import.meta.filename, [], { env: { ...process.env, BILEVEL_BENCH: "worker" } });
@@ -132,7 +131,10 @@ async function playAll(list: readonly Game[]): Promise<Played[]> {
 }
 
 async function main(): Promise<void> {
-  const lines = flags.from?.split(",").flatMap((file) => readFileSync(file, "utf8").trim().split("\n")) ?? [];
+  const files = flags.from?.split(",") ?? [];
+  const missing = files.filter((file) => !existsSync(file));
+  if (missing.length > 0) refuse(`--from ${missing.join(",")}: there is no such file`);
+  const lines = files.flatMap((file) => readFileSync(file, "utf8").trim().split("\n"));
   const facts = lines.map((line) => JSON.parse(line) as Played | { speeds: Speeds } | Made);
   const speeds: Speeds = facts.flatMap((fact) => ("speeds" in fact ? [fact.speeds] : [])).at(-1) ?? {};
   const old = facts.filter((fact): fact is Played => "task" in fact);

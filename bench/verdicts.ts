@@ -2,7 +2,6 @@ import { fork } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import measure from "../examples/karpathy-surrogate/objective.ts";
 import { space } from "../examples/karpathy-surrogate/space.ts";
 import {
@@ -19,6 +18,7 @@ import { evaluateFunction } from "../plugins/evaluate-function/index.ts";
 import { innerLoop } from "../plugins/inner-loop/index.ts";
 import { proposeLocal } from "../plugins/propose-local/index.ts";
 import { outerLoop } from "../plugins/outer-loop/index.ts";
+import { countOf, flagsOf } from "./flags.ts";
 import { kinds, planted, truth } from "./planted.ts";
 
 /**
@@ -26,10 +26,12 @@ import { kinds, planted, truth } from "./planted.ts";
  * mechanisms (the surrogate of Karpathy's benchmark, propose-local, one slot,
  * nothing repeated, 100 trials): bench:verdicts [--json] [--seeds N].
  */
-const { values: flags } = parseArgs({
-  options: { json: { type: "boolean" }, seeds: { type: "string", default: "400" }, kinds: { type: "string" } },
+const flags = flagsOf({
+  json: { type: "boolean" },
+  seeds: { type: "string", default: "400" },
+  kinds: { type: "string" },
 });
-const seeds = Number(flags.seeds);
+const seeds = countOf("seeds", flags.seeds);
 
 /** One run to do: its planted kinds, five of them in 300 trials for a sequence. */
 interface Job {
