@@ -25,10 +25,10 @@ interface Scale {
 
 /** Points that the model is fitted to at the most: the nearest to the best one. */
 const window = 100;
-/** Up to so many points there is a fit after every trial; with more it lasts as long as it costs. */
+/** Up to so many points there is a fit after every trial; with more it lasts as long as it costs, by the cube. */
 const cheap = 56;
 const roundsFor = (points: number): number => Math.max(1, Math.min(10, Math.round((32 / points) ** 2)));
-const lifetimeOf = (points: number): number => Math.max(1, Math.round((points / cheap) ** 2));
+const lifetimeOf = (points: number): number => Math.max(1, Math.round((points / cheap) ** 3));
 
 /** The model after one more trial, of that id. `center`: the trial of the best point. */
 export function modelAfter(
