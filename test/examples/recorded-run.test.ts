@@ -43,7 +43,7 @@ describe("the recorded run", () => {
     const sorted = [...lines.filter(isProposal), ...lines.filter((line) => !isProposal(line))];
     writeFileSync(join(folder, "llm.jsonl"), [header, ...sorted].join("\n"));
     expect(bilevel(folder, "--replay-sequence", "llm.jsonl").status).toBe(0);
-    writeFileSync(join(folder, "llm.jsonl"), [header, ...sorted.slice(1)].join("\n"));
+    writeFileSync(join(folder, "llm.jsonl"), [header, ...sorted.slice(5)].join("\n"));
     const { status, stderr } = bilevel(folder, "--replay-sequence", "llm.jsonl");
     expect(status).toBe(3);
     expect(stderr).toContain("the recording has no further answer to such a question (proposal)");

@@ -186,7 +186,7 @@ describe("the model from trial to trial", () => {
       all.set(id, at(id));
       ascents.add((model = modelAfter(model, all, axes, id, 3))?.ascent);
     }
-    expect(ascents.size).toBeGreaterThan(3);
+    expect(ascents.size).toBeGreaterThan(2);
     for (let id = 81; id < 150; id++) all.set(id, at(id));
     expect(modelAfter(model, all, axes, 149, 120)?.center).toBe(120);
     expect(modelAfter(model, all, axes, 149, 120)?.tried.length).toBe(100);
