@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { countOf, flagsOf, refuse } from "./flags.ts";
-import { packages } from "./search/install.ts";
+import { CannotInstall, packages, python } from "./search/install.ts";
 import { own, others } from "./search/methods.ts";
 import { closeBridge, play, type Game, type Played } from "./search/play.ts";
 import { reportOf, summarise, type Made, type Speeds } from "./search/report.ts";
@@ -98,8 +98,23 @@ const playOne = (game: Game): Promise<Played> => {
   return play(game, task, own[game.method]?.());
 };
 
+/** Before the workers, who would each begin to. */
+function install(list: readonly Game[]): void {
+  const inPython = tasks.flatMap(({ name, inPython }) => (inPython ? [name] : []));
+  if (list.every(({ task, method }) => method in own && !inPython.includes(task))) return;
+  try {
+    python();
+  } catch (error) {
+    if (!(error instanceof CannotInstall)) throw error;
+    refuse(
+      `what is compared with cannot be installed (Python 3.11 or newer, with venv and PyPI): ${error.message}\nwithout it: --tasks karpathy-surrogate --methods ${Object.keys(own).join(",")}`,
+    );
+  }
+}
+
 /** Shares the games out to processes; each asks for the next. */
 async function playAll(list: readonly Game[]): Promise<Played[]> {
+  install(list);
   const waiting = [...list];
   const played: Played[] = [];
   const count = Math.min(

@@ -11,6 +11,10 @@ export const packages = [
   "coco-experiment==2.8.2",
   "scikit-learn==1.9.1",
 ];
+
+/** Its message says what went wrong. */
+export class CannotInstall extends Error {}
+
 const cache = new URL("../../.cache/search/", import.meta.url).pathname;
 const environment = join(cache, "venv");
 const whole = join(environment, "installed");
@@ -29,5 +33,5 @@ export function python(): string {
 
 function run(program: string, args: readonly string[]): void {
   const ran = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
-  if (ran.status !== 0) throw new Error(`${program} ${args.join(" ")} failed (status ${ran.status ?? "none"})`);
+  if (ran.status !== 0) throw new CannotInstall(ran.error?.message ?? `${program} ${args.join(" ")} failed`);
 }

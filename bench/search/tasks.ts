@@ -26,6 +26,8 @@ export interface Task {
   role: "tuning" | "judged" | "held out";
   /** Real ones train models; the others answer at once. */
   real: boolean;
+  /** It is measured by Python. */
+  inPython?: boolean;
   open(seed: number, bridge: () => Bridge): Instance | Promise<Instance>;
 }
 
@@ -41,6 +43,7 @@ const bbob = (role: Task["role"], number: number, dimension = 10): Task => ({
   name: `bbob-mixint f${number} d${dimension}`,
   role,
   real: false,
+  inPython: true,
   async open(seed, bridge) {
     const problem = [number, dimension, 1 + seed];
     const { parameters, best } = await bridge().ask<{ parameters: Space["parameters"]; best: number }>({
@@ -79,6 +82,7 @@ const learner = (role: Task["role"], name: string, parameters: Space["parameters
   name,
   role,
   real: true,
+  inPython: true,
   open: (game, bridge) => {
     const measure = async (values: Values, seed: number): Promise<number> =>
       (await bridge().ask<{ loss: number }>({ do: "learn", learner: name, values, seed: seed + 1000 * game })).loss;
