@@ -34,13 +34,14 @@ setTimeout(() => console.log("loss: " + (1 + (A - 0.3) ** 2 + (B - 0.3) ** 2 + n
   );
   writeFileSync(
     join(folder, "bilevel.config.ts"),
-    `import { defineConfig, evaluateProcess, innerLoop } from "bilevel";
+    `import { defineConfig, evaluateProcess, innerLoop, proposeLocal } from "bilevel";
 const unit = { type: "float", min: 0, max: 1 } as const;
 export default defineConfig({
   task: { folder: "task", command: ["node", "train.js"], values: { via: "constants", file: "train.js" }, seed: ${seed} },
   objective: { metric: "loss", direction: "minimize" },
   space: { parameters: { A: { ...unit, default: 0.9 }, B: { ...unit, default: 0.9 }, IDLE: { ...unit, default: 0.5 } } },
   evaluator: evaluateProcess({ graceSeconds: 0.2 }),
+  proposer: proposeLocal(), // few parameters at a time, so that the record says which were useful
   levels: [innerLoop()],
   budget: { trials: ${trials} },
 });`,
