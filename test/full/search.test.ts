@@ -24,7 +24,8 @@ describe("the benchmark of the search", () => {
     if (stderr.includes("cannot be installed")) skip(stderr);
     expect(status).toBe(0);
     const { winRate30, msPerProposal1000, optunaMs1000, tasks } = JSON.parse(stdout) as Summary;
-    expect(tasks.map(({ task }) => task)).toEqual(["karpathy-surrogate", "bbob-mixint f8 d10", "bbob-mixint f18 d10"]);
+    const names = tasks.map(({ task }) => task).sort();
+    expect(names).toEqual(["bbob-mixint f18 d10", "bbob-mixint f8 d10", "karpathy-surrogate"]);
     for (const { methods } of tasks) expect(methods).toMatchObject({ search: { games: 4 }, optuna: { games: 4 } });
     expect(winRate30.value).toBeGreaterThan(0.5);
     expect(Math.min(msPerProposal1000, optunaMs1000)).toBeGreaterThan(0);
