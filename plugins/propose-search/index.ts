@@ -83,16 +83,14 @@ export function searchMoves(
           ? placesWith(axes, valuesAt(space, axes, places, from), code)
           : places,
     };
-    const isQuestion = isAsking(known, running.length);
-    if (!isQuestion && known.model && known.model.tried.length + running.length >= first)
+    if (isAsking(known, running.length)) {
+      const far = drawn(() => valuesAt(space, axes, anyPlace(axes, start, random, free), from), isNew, draws);
+      if (isNew(far)) return told(far, question);
+    } else if (known.model && known.model.tried.length + running.length >= first)
       for (const { places, belief } of candidatesFrom(known, around, turn)) {
         const values = valuesAt(space, axes, places, from);
         if (isNew(values)) return told(values, belief());
       }
-    if (isQuestion) {
-      const far = drawn(() => valuesAt(space, axes, anyPlace(axes, start, random, free), from), isNew, draws);
-      if (isNew(far)) return told(far, question);
-    }
     const moved = movedOf(known, start, placesOfAll(running.filter(({ hypothesis }) => hypothesis !== question)));
     const chances = around.reach.chances.map((chance, i) =>
       moved.has(free[i] as number) ? chance * movedWeight : chance,
