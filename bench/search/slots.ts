@@ -19,7 +19,6 @@ export function slotsRatio(ours: readonly Played[]): Interval {
   const tasks = groupsOf(ours, ({ task }) => task)
     .map(curvesOf)
     .filter(({ alone, four }) => alone.length > 0 && four.length > 0);
-  if (tasks.length === 0) return { value: NaN, low: NaN, high: NaN };
   const drawn = drawnFrom("slots");
   return resampled(median(tasks.map(ratioOf)), resamples, () =>
     median(drawn(tasks).map(({ alone, four }) => ratioOf({ alone: drawn(alone), four: drawn(four) }))),
