@@ -1,6 +1,7 @@
 import type { TaskChange, Turn } from "../../core/index.ts";
 import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
+import type { Kernels } from "./kernels.ts";
 import { isBaselinePoor, type Knowledge } from "./knowledge.ts";
 import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
@@ -13,6 +14,8 @@ export interface Around {
   readonly start: readonly number[];
   readonly reach: Reach;
   readonly running: readonly (readonly number[])[];
+  /** Where it is computed; what a candidate's belief is told from until the next is asked for. */
+  readonly kernels: Kernels;
   /** Places as they will be, conditions applied. */
   whole(places: readonly number[]): readonly number[];
 }
@@ -54,19 +57,18 @@ export function candidatesFrom(
   around: Around,
   { parent, random, view }: Turn<TaskChange>,
 ): Candidate[] {
-  const { axes, start, reach, running, whole } = around;
+  const { axes, start, reach, running, kernels, whole } = around;
   const { direction } = view.objective;
   const sign = direction === "minimize" ? 1 : -1;
   const own = known.model as Model;
   const fitted = own.center === parent.id ? own : (modelOf(known.tried, axes, parent.id, own.ascent, 0) as Model);
   const { tried, factor, y, toModel, toLoss } = fitted;
-  const model = new Surrogate(axes, factor, y, running);
+  const model = new Surrogate(kernels, { axes, factor, y, pending: running, anchor: start });
   const chance = crashChance(axes, [...known.tried.values()], start);
   const value = view.incumbent?.trial.id === parent.id ? view.incumbent.value : NaN;
   const reached = Number.isNaN(value) ? model.predict(start).mean : toModel(sign * value);
   // what runs is believed to come out as expected, so what is proposed beside it must promise more
   const best = Math.min(reached, ...running.map((places) => model.predict(places).mean));
-  model.anchorAt(start);
 
   const ranked: Ranked[] = [];
   let leading = 0;

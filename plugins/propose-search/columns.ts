@@ -23,6 +23,13 @@ export const columnsOf = (axes: readonly { isCategory: boolean }[], points: read
 /** How far a parameter counts that only one of two points has: half its range, squared; another category as the whole of it. */
 const gap = 0.25;
 
+/** The squared distance of two places on one axis. */
+export function squareOf(isCategory: boolean, a: number, b: number): number {
+  if (a === b) return 0;
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : gap;
+  return isCategory ? 1 : (a - b) * (a - b);
+}
+
 /** Squared distances, times the weight, of a place to the first of the column's. */
 export function squaresFrom(
   { places, isCategory, hasGaps }: Column,
@@ -30,13 +37,8 @@ export function squaresFrom(
   weight: number,
   into = new Float64Array(places.length),
 ): Float64Array {
-  const isOpen = Number.isNaN(at);
-  if (isCategory || hasGaps || isOpen)
-    for (let i = 0; i < into.length; i++) {
-      const other = places[i] as number;
-      const isOneOpen = isOpen !== Number.isNaN(other);
-      into[i] = weight * (isOneOpen ? gap : isOpen || at === other ? 0 : isCategory ? 1 : (at - other) * (at - other));
-    }
+  if (isCategory || hasGaps || Number.isNaN(at))
+    for (let i = 0; i < into.length; i++) into[i] = weight * squareOf(isCategory, at, places[i] as number);
   else
     for (let i = 0; i < into.length; i++) {
       const step = at - (places[i] as number);
@@ -51,22 +53,5 @@ export function addTerm(squares: Float64Array, sums: Float64Array, adds: Float64
     const q = squares[i] as number;
     sums[i] = (sums[i] as number) + q;
     adds[i] = (adds[i] as number) + cauchy(q);
-  }
-}
-
-/** One axis' part of both, at one place. */
-export interface Term {
-  readonly squares: Float64Array;
-  readonly kernels: Float64Array;
-}
-
-export const termOf = (squares: Float64Array): Term => ({ squares, kernels: squares.map(cauchy) });
-
-/** Puts one axis at another place: takes its part away and adds the new one. */
-export function replaceTerm(old: Term, squares: Float64Array, sums: Float64Array, adds: Float64Array): void {
-  for (let i = 0; i < squares.length; i++) {
-    const q = squares[i] as number;
-    sums[i] = (sums[i] as number) - (old.squares[i] as number) + q;
-    adds[i] = (adds[i] as number) - (old.kernels[i] as number) + cauchy(q);
   }
 }

@@ -1,5 +1,5 @@
 import { mean, quantile, variance, type Axis } from "../../kit/index.ts";
-import { columnsOf, squaresFrom } from "./columns.ts";
+import { squareOf } from "./columns.ts";
 import { factored, pairsOf, scalesOf, squaresOf, withPoint, type Factor } from "./covariance.ts";
 import { ascend, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
 import type { Tried } from "./knowledge.ts";
@@ -88,17 +88,18 @@ export function nearest(
   center: readonly number[],
   most: number,
 ): readonly Tried[] {
-  const far = new Float64Array(tried.length);
-  const squares = new Float64Array(tried.length);
-  for (const [j, column] of columnsOf(axes, pointsOf(tried)).entries()) {
-    squaresFrom(column, center[j] as number, 1, squares);
-    for (let i = 0; i < far.length; i++) far[i] = (far[i] as number) + (squares[i] as number);
-  }
   return tried
-    .map((one, i) => ({ one, far: far[i] as number }))
+    .map((one) => ({ one, far: farFrom(axes, center, one.places) }))
     .sort((a, b) => a.far - b.far)
     .slice(0, most)
     .map(({ one }) => one);
+}
+
+function farFrom(axes: readonly Axis[], center: readonly number[], places: readonly number[]): number {
+  let sum = 0;
+  for (let j = 0; j < places.length; j++)
+    sum += squareOf((axes[j] as Axis).isCategory, center[j] as number, places[j] as number);
+  return sum;
 }
 
 /** Of one measurement, pooled over the repeats; undefined where there are none. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { expectedImprovement, normal, streamOf, type Axis } from "../../../kit/index.ts";
+import { dot, expectedImprovement, normal, solveLower, streamOf, type Axis } from "../../../kit/index.ts";
 import {
   factored,
   pairsOf,
@@ -11,9 +12,11 @@ import {
 } from "../../../plugins/propose-search/covariance.ts";
 import { ascend, evidence, priorOf, startOf } from "../../../plugins/propose-search/evidence.ts";
 import { crashChance } from "../../../plugins/propose-search/feasibility.ts";
+import { Kernels } from "../../../plugins/propose-search/kernels.ts";
 import type { Tried } from "../../../plugins/propose-search/knowledge.ts";
 import { modelAfter, modelOf, type Model } from "../../../plugins/propose-search/model.ts";
-import { Surrogate } from "../../../plugins/propose-search/surrogate.ts";
+import { Surrogate, type Conditions } from "../../../plugins/propose-search/surrogate.ts";
+import { compiled, kernels } from "../../support/kernels.ts";
 
 const float: Axis = { name: "x", path: [], domain: { type: "float", min: 0, max: 1 }, isCategory: false, levels: [] };
 const choice: Axis = {
@@ -44,6 +47,9 @@ const factorOf = (theta: readonly number[], of = points, shares = of.map(() => 1
 };
 const factor = factorOf(prior.means);
 
+const surrogate = (given: Partial<Conditions>): Surrogate =>
+  new Surrogate(new Kernels(), { axes, factor, y, anchor: points[0] as number[], ...given });
+
 describe("the surrogate", () => {
   it("knows the gradient of its evidence", () => {
     const theta = startOf(prior).theta.map((value, j) => value + 0.1 * j - 0.2);
@@ -70,7 +76,7 @@ describe("the surrogate", () => {
 
   it("predicts what it has not seen, and finds out which axes matter", () => {
     const { theta } = ascend(startOf(prior), squares, data, prior, 40);
-    const model = new Surrogate(axes, factorOf(theta), y);
+    const model = surrogate({ factor: factorOf(theta) });
     const unseen = Array.from({ length: 50 }, () => [random(), random(), Math.floor(3 * random()), random()]);
     const spread = unseen.map(truth);
     const errors = unseen.map((point) => model.predict(point).mean + 0.7 - truth(point));
@@ -81,17 +87,37 @@ describe("the surrogate", () => {
   });
 
   it("predicts the same whether it is asked near its anchor or not", () => {
-    const [plain, anchored] = [new Surrogate(axes, factor, y), new Surrogate(axes, factor, y)];
-    const at = points[3] as number[];
-    anchored.anchorAt(at);
-    const near = at.map((place, j) => (j === 0 ? 0.9 : place));
-    expect(anchored.predict(near).mean).toBeCloseTo(plain.predict(near).mean, 10);
-    expect(anchored.predict(near).sd).toBeCloseTo(plain.predict(near).sd, 10);
+    const [one, other] = [surrogate({ anchor: points[3] }), surrogate({ anchor: points[4] })];
+    const near = (points[3] as number[]).with(0, 0.9);
+    expect(one.predict(near).mean).toBeCloseTo(other.predict(near).mean, 10);
+    expect(one.predict(near).sd).toBeCloseTo(other.predict(near).sd, 10);
   });
+
+  it("predicts what the covariance says, for numbers, categories and gaps, with or without a point to spare", () => {
+    const place = fc.double({ min: 0, max: 1, noNaN: true });
+    const gappy = fc.oneof(place, fc.constant(NaN));
+    const anywhere = fc.tuple(place, place, fc.integer({ min: 0, max: 2 }), gappy);
+    fc.assert(
+      fc.property(fc.array(anywhere, { minLength: 1, maxLength: 12 }), anywhere, anywhere, (known, at, anchor) => {
+        const made = factorOf(prior.means, known);
+        const outcomes = known.map((_, i) => Math.sin(i));
+        const { mean, sd } = surrogate({ factor: made, y: outcomes, anchor }).predict(at);
+        const column = factorOf(prior.means, [...known, at]); // its last row: what the point adds
+        const row = column.lower.at(-1) as number[];
+        const solved = solveLower(made.lower, outcomes);
+        expect(mean).toBeCloseTo(dot(row.slice(0, -1), solved), 8);
+        expect(sd ** 2).toBeCloseTo((row.at(-1) as number) ** 2 - made.scales.noise - 1e-6, 8);
+      }),
+    );
+  });
+
+  it("has kernels that are what their source compiles to", () => {
+    for (const one of kernels) expect(readFileSync(one.target).equals(compiled(one))).toBe(true);
+  }, 60_000);
 
   it("is surer beside what is running, and expects nothing else there", () => {
     const at = [0.95, 0.05, 0, 0.5];
-    const [without, pending] = [new Surrogate(axes, factor, y), new Surrogate(axes, factor, y, [at])];
+    const [without, pending] = [surrogate({}), surrogate({ pending: [at] })];
     expect(pending.predict(at).sd).toBeLessThan(0.5 * without.predict(at).sd);
     expect(pending.predict(at).mean).toBeCloseTo(without.predict(at).mean, 10);
   });
@@ -99,7 +125,9 @@ describe("the surrogate", () => {
   it("trusts a mean of repeats more than one measurement", () => {
     const at = [0.5, 0.5, 0, 0.5];
     const noisy = prior.means.map((value, j) => (j === prior.means.length - 1 ? 0 : value));
-    const [once, often] = [1, 0.1].map((share) => new Surrogate(axes, factorOf(noisy, [at], [share]), [1]).predict(at));
+    const [once, often] = [1, 0.1].map((share) =>
+      surrogate({ factor: factorOf(noisy, [at], [share]), y: [1] }).predict(at),
+    );
     expect(often?.mean).toBeGreaterThan(once?.mean as number);
     expect(often?.sd).toBeLessThan(once?.sd as number);
   });
@@ -108,7 +136,7 @@ describe("the surrogate", () => {
     const grown = points
       .slice(20)
       .reduce((so, point) => withPoint(axes, so, point), factorOf(prior.means, points.slice(0, 20)));
-    const [one, other] = [new Surrogate(axes, grown, y), new Surrogate(axes, factor, y)];
+    const [one, other] = [surrogate({ factor: grown }), surrogate({})];
     for (const at of [
       [0.1, 0.9, 2, 0.4],
       [0.5, 0.5, 1, NaN],
@@ -122,18 +150,16 @@ describe("the surrogate", () => {
     const line = [NaN, ...Array.from({ length: 26 }, (_, n) => n / 25)].map((z) => [0.5, 0.5, 1, z]);
     const theta = prior.means.with(3, Math.log(2)).with(4, 12).with(6, -20); // long, nothing joint, no noise
     for (const known of [factorOf(theta, line), withPoint(axes, factorOf(theta, line.slice(1)), [0.5, 0.5, 1, NaN])]) {
-      const { mean } = new Surrogate(
-        axes,
-        known,
-        known.points.map(([, , , z = 0]) => z || 0),
-      ).predict([0.5, 0.5, 1, 0.3]);
+      const { mean } = surrogate({ factor: known, y: known.points.map(([, , , z = 0]) => z || 0) }).predict([
+        0.5, 0.5, 1, 0.3,
+      ]);
       expect(mean).toBeCloseTo(0.3, 1);
     }
   });
 
   it("knows what a point is worth, unless that is less than what is asked for", () => {
     const many = Array.from({ length: 90 }, () => [random(), random(), Math.floor(3 * random()), random()]);
-    const model = new Surrogate(axes, factorOf(prior.means, many), many.map(truth));
+    const model = surrogate({ factor: factorOf(prior.means, many), y: many.map(truth) });
     const best = Math.min(...many.map(truth)) + 0.1;
     const place = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
@@ -171,7 +197,7 @@ describe("the model from trial to trial", () => {
       expect(known.get(id)).toEqual(all.get(id));
       const anew = modelOf(known, axes, 3, before?.ascent, 0);
       const [one, other] = [model as Model, anew as Model].map(({ factor, y }) =>
-        new Surrogate(axes, factor, y).predict([0.3, 0.6, 1, 0.2]),
+        surrogate({ factor, y }).predict([0.3, 0.6, 1, 0.2]),
       );
       expect(one?.mean).toBeCloseTo(other?.mean as number, 8);
       expect(one?.sd).toBeCloseTo(other?.sd as number, 8);
