@@ -42,6 +42,7 @@ export interface Made {
 export interface Summary {
   winRate30: Interval;
   winRate100: Interval;
+  /** Against the best on each task, of those that played it in full. */
   winRateBest100: Interval;
   /** Against Optuna's default, on the tasks that were held out alone. */
   heldOut30: Interval;
@@ -103,7 +104,10 @@ export function summarise(played: readonly Played[], speeds: Speeds = {}, ours =
         ]),
       );
       if (slots === 1) {
-        const competitors = ["random", "local", ...others].filter((method) => byMethod.has(method));
+        const gamesOf = (method: string): number => byMethod.get(method)?.length ?? 0;
+        const rivals = ["random", "local", ...others];
+        const often = Math.max(1, ...rivals.map(gamesOf));
+        const competitors = rivals.filter((method) => gamesOf(method) === often);
         const best = competitors.sort(
           (a, b) => (methods[a]?.regret.value ?? Infinity) - (methods[b]?.regret.value ?? Infinity),
         )[0];

@@ -74,4 +74,14 @@ describe("the benchmark of the search", () => {
     const { search, optuna } = summary.tasks[0]?.methods ?? {};
     expect([search?.regret.value, search?.crashes, optuna?.winRate?.value]).toEqual([0.35, 0.1, 0.75]);
   });
+
+  it("takes for a task's best competitor one that played all its seeds", () => {
+    const game = (method: string, seed: number, value: number): Played => ({
+      ...{ task: "t", method, seed, trials: 100, slots: 1, value, seen: value, baseline: 10, best: 0 },
+      ...{ curve: [], crashes: 0, ms: 1 },
+    });
+    const games = [game("search", 1, 2), game("search", 2, 2), game("optuna", 1, 3), game("optuna", 2, 3)];
+    expect(summarise([...games, game("smac", 1, 1)]).winRateBest100.value).toBe(1);
+    expect(summarise([...games, game("smac", 1, 1), game("smac", 2, 1)]).winRateBest100.value).toBe(0);
+  });
 });
