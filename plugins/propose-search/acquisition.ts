@@ -1,7 +1,7 @@
 import type { TaskChange, Turn } from "../../core/index.ts";
 import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
-import type { Kernels } from "./kernels.ts";
+import { Kernels } from "./kernels.ts";
 import { isBaselinePoor, type Knowledge } from "./knowledge.ts";
 import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
@@ -14,8 +14,6 @@ export interface Around {
   readonly start: readonly number[];
   readonly reach: Reach;
   readonly running: readonly (readonly number[])[];
-  /** Where it is computed; what a candidate's belief is told from until the next is asked for. */
-  readonly kernels: Kernels;
   /** Places as they will be, conditions applied. */
   whole(places: readonly number[]): readonly number[];
 }
@@ -29,7 +27,7 @@ interface Ranked {
 
 interface Candidate {
   readonly places: readonly number[];
-  /** In words: what is expected of it. */
+  /** In words: what is expected of it. Before other candidates are asked for. */
   belief(): string;
 }
 
@@ -44,6 +42,8 @@ const elites = 8;
 const caution = 3;
 /** What is worth less than this share of the best so far is not looked at any longer. */
 const near = 0.5;
+/** Shared by all searches of the process, since nothing here waits: a belief is told before anybody else proposes. */
+const kernels = new Kernels();
 /** Candidates handed on, in case that the first are known or illegal. */
 const most = 40;
 
@@ -57,7 +57,7 @@ export function candidatesFrom(
   around: Around,
   { parent, random, view }: Turn<TaskChange>,
 ): Candidate[] {
-  const { axes, start, reach, running, kernels, whole } = around;
+  const { axes, start, reach, running, whole } = around;
   const { direction } = view.objective;
   const sign = direction === "minimize" ? 1 : -1;
   const own = known.model as Model;

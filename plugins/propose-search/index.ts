@@ -2,7 +2,6 @@ import type { Draft, Plugin, TaskChange, Taps, Trial, Turn, View } from "../../c
 import { axesOf, candidateKey, describeMove, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, lengths } from "../propose-local/index.ts";
 import { candidatesFrom, type Around } from "./acquisition.ts";
-import { Kernels } from "./kernels.ts";
 import { codeOf, first, isAsking, learn, movedOf, nothing, placesWith, question, withCode } from "./knowledge.ts";
 import { anyPlace, sparseMove } from "./moves.ts";
 
@@ -37,7 +36,6 @@ export function searchMoves(
   const axes = axesOf(space);
   const deciding = new Set(Object.values(space.parameters).flatMap(({ when }) => Object.keys(when ?? {})));
   const switches = axes.flatMap(({ name }, axis) => (deciding.has(name) ? [axis] : []));
-  const kernels = new Kernels();
   const state = taps.state(nothing, (known, trial: Trial<TaskChange>, view: View<TaskChange>) =>
     learn(known, trial, view, axes),
   );
@@ -79,7 +77,6 @@ export function searchMoves(
         chances: free.map((axis) => (policy.focus.includes(axes[axis]?.name ?? "") ? focusWeight : 1)),
       },
       running: placesOfAll(running),
-      kernels,
       // without what a moved choice made inactive, with defaults for what became active
       whole: (places) =>
         switches.some((axis) => places[axis] !== start[axis])
