@@ -1,8 +1,9 @@
 import { fork } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { CannotInstall } from "../ray-node-client/test/environment.ts";
 import { countOf, flagsOf, refuse } from "./flags.ts";
-import { CannotInstall, packages, python } from "./search/install.ts";
+import { packages, python } from "./search/install.ts";
 import { own, others } from "./search/methods.ts";
 import { closeBridge, play, type Game, type Played } from "./search/play.ts";
 import { reportOf, summarise, type Made, type Speeds } from "./search/report.ts";

@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { CannotInstall, installRay } from "../ray-node-client/test/ray/install.ts";
+import { CannotInstall } from "../ray-node-client/test/environment.ts";
+import { installRay } from "../ray-node-client/test/ray/install.ts";
 
 /** What of the test runner's report is told. */
 interface Results {

@@ -1,25 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { environmentWith } from "../../ray-node-client/test/environment.ts";
 
 const packages = ["scikit-learn==1.3.2", "numpy<2", "matplotlib<3.8", "tensorboardX==2.6.2.2"];
 /** What the source package asks for before it says what it is; nothing is compiled. */
 const forSource = ["cython<3", "setuptools<70", "wheel"];
 const release = "1.0.2";
 const environment = new URL("../../.cache/learn", import.meta.url).pathname;
-const python = join(environment, "bin", "python");
 
-/** A Python with scikit-learn, matplotlib and a tracker, from PyPI: installed once, some 400 MB. */
-export function learningPython(): string {
-  const whole = join(environment, "installed");
-  if (existsSync(whole) && readFileSync(whole, "utf8") === packages.join()) return python;
-  rmSync(environment, { recursive: true, force: true });
-  mkdirSync(environment, { recursive: true });
-  run("python3", "-m", "venv", environment);
-  run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages, ...forSource);
-  writeFileSync(whole, packages.join());
-  return python;
-}
+/** A Python with scikit-learn, matplotlib and a tracker, from PyPI: installed once, some 400 MB. @throws CannotInstall */
+export const learningPython = (): string => environmentWith(environment, [...packages, ...forSource]);
 
 /** An example of scikit-learn as its source package holds it, which pip fetches once. */
 export function exampleOfScikitLearn(path: string): string {
@@ -27,7 +18,7 @@ export function exampleOfScikitLearn(path: string): string {
   const archive = join(source, `${name}.tar.gz`);
   const pip = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"];
   if (!existsSync(archive))
-    run(python, "-m", "pip", ...pip, "--no-binary", ":all:", "--dest", source, `scikit-learn==${release}`);
+    run(learningPython(), "-m", "pip", ...pip, "--no-binary", ":all:", "--dest", source, `scikit-learn==${release}`);
   run("tar", "-xzf", archive, "-C", source, `${name}/examples/${path}`);
   return readFileSync(join(source, name, "examples", path), "utf8");
 }
