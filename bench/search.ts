@@ -53,7 +53,7 @@ const plans: Readonly<Record<"fast" | "quick" | "real", Plan>> = {
     seeds: "20",
     trials: "30,100",
     methods: ["search", "local", "random", "tpe", "cma", ...others],
-    fewer: { smac: 2, "optuna-multivariate": 4 },
+    fewer: { smac: 4, "optuna-multivariate": 4 },
   },
   quick: { seeds: "4", trials: "30", methods: ["search", "local", "random", "optuna"] },
   real: { seeds: "8", trials: "30", methods: ["search", "local", "random", ...others], fewer: { smac: 4 } },

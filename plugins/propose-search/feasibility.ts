@@ -1,5 +1,5 @@
 import { cauchy, cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
-import { columnsOf, squaresFrom, type Column } from "./columns.ts";
+import { columnsOf, squareOf, squaresFrom } from "./columns.ts";
 import type { Tried } from "./knowledge.ts";
 import { nearest } from "./model.ts";
 
@@ -60,51 +60,60 @@ function classifier(
 ): (point: readonly number[]) => number {
   const points = [...fine, ...crashed].map(({ places }) => places);
   const labels = [...fine.map(() => -1 - prior), ...crashed.map(() => 1 - prior)];
-  const columns = columnsOf(axes, points);
-  const weights = axes.map(({ isCategory }) => (isCategory ? 1 : 1 / (length * length)));
   const n = points.length;
-  /** Along numbers, from the center: how far to the same side both points lie. */
-  const alongOn = (axis: number, place: number, into: Float64Array): void => {
-    const middle = center[axis] as number;
-    const step = place - middle;
-    const { places, isCategory } = columns[axis] as Column;
-    if (isCategory || Number.isNaN(step) || step === 0) return;
-    for (let i = 0; i < n; i++) {
-      const other = (places[i] as number) - middle;
-      if (other === other) into[i] = (into[i] as number) + step * other;
-    }
-  };
-  const term = new Float64Array(n);
-  const squaresOn = (axis: number, place: number, into: Float64Array, sign: 1 | -1): void => {
-    squaresFrom(columns[axis] as Column, place, weights[axis] as number, term);
-    for (let i = 0; i < n; i++) into[i] = (into[i] as number) + sign * (term[i] as number);
-  };
   // the center is where most questions come from: there the line is flat, and on an axis that has not moved nothing changes
   const atCenter = new Float64Array(n);
-  for (let j = 0; j < axes.length; j++) squaresOn(j, center[j] as number, atCenter, 1);
-  const [squares, along, answer] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
-  /** Valid until the next call. */
-  const covariances = (point: readonly number[]): Float64Array => {
-    squares.set(atCenter);
-    along.fill(0);
-    for (let j = 0; j < axes.length; j++) {
-      if (point[j] === center[j]) continue;
-      squaresOn(j, center[j] as number, squares, -1);
-      squaresOn(j, point[j] as number, squares, 1);
-      alongOn(j, point[j] as number, along);
+  const parts = columnsOf(axes, points).map((column, j) => {
+    const { places, isCategory } = column;
+    const [middle, weight] = [center[j] as number, isCategory ? 1 : 1 / (length * length)];
+    const squares = squaresFrom(column, middle, weight);
+    for (let i = 0; i < n; i++) atCenter[i] = (atCenter[i] as number) + (squares[i] as number);
+    const steps = new Float64Array(n);
+    for (let i = 0; i < n; i++) steps[i] = stepFrom(middle, places[i] as number, isCategory);
+    return { column, middle, weight, squares, steps };
+  });
+  const covariance = (along: number, squared: number): number => slope * along + local * cauchy(Math.max(0, squared));
+  const [along, squared] = [new Float64Array((n * (n + 1)) / 2), new Float64Array((n * (n + 1)) / 2)];
+  for (const { column, weight, steps } of parts) {
+    const { places, isCategory } = column;
+    for (let i = 0, p = 0; i < n; i++) {
+      const [place, step] = [places[i] as number, steps[i] as number];
+      for (let k = 0; k <= i; k++, p++) {
+        squared[p] = (squared[p] as number) + weight * squareOf(isCategory, place, places[k] as number);
+        along[p] = (along[p] as number) + step * (steps[k] as number);
+      }
     }
-    for (let i = 0; i < n; i++)
-      answer[i] = slope * (along[i] as number) + local * cauchy(Math.max(0, squares[i] as number));
-    return answer;
-  };
-  const lower = cholesky(
-    points.map((point, i) => [...covariances(point).subarray(0, i + 1)].map((one, k) => (i === k ? one + noise : one))),
-  );
+  }
+  const rows: number[][] = [];
+  for (let i = 0, p = 0; i < n; i++) {
+    const row: number[] = [];
+    for (let k = 0; k <= i; k++, p++) row.push(covariance(along[p] as number, squared[p] as number));
+    row[i] = (row[i] as number) + noise;
+    rows.push(row);
+  }
+  const lower = cholesky(rows);
   const solved = solveUpper(lower, solveLower(lower, labels));
+  const moved = new Float64Array(n);
   return (point) => {
-    const k = covariances(point);
+    squared.set(atCenter);
+    along.fill(0, 0, n);
+    for (let j = 0; j < parts.length; j++) {
+      const { column, middle, weight, squares, steps } = parts[j] as (typeof parts)[number];
+      const place = point[j] as number;
+      if (Object.is(place, middle)) continue;
+      squaresFrom(column, place, weight, moved);
+      const step = stepFrom(middle, place, column.isCategory);
+      for (let i = 0; i < n; i++) {
+        squared[i] = (squared[i] as number) + (moved[i] as number) - (squares[i] as number);
+        along[i] = (along[i] as number) + step * (steps[i] as number);
+      }
+    }
     let latent = prior;
-    for (let i = 0; i < n; i++) latent += (k[i] as number) * (solved[i] as number);
+    for (let i = 0; i < n; i++) latent += covariance(along[i] as number, squared[i] as number) * (solved[i] as number);
     return normalShare(latent / spread);
   };
 }
+
+/** How far a place lies to one side of the center; the line does not rise along categories and gaps. */
+const stepFrom = (middle: number, place: number, isCategory: boolean): number =>
+  isCategory || Number.isNaN(place - middle) ? 0 : place - middle;

@@ -9,11 +9,14 @@ declare const WebAssembly: {
 /** A place in the kernels' memory, in bytes. */
 type Pointer = number;
 
+/** What an axis has: numbers everywhere, numbers and gaps, or categories. */
+export type Kind = 0 | 1 | 2;
+
 /** The functions of kernels.as.ts. `bytes`: of an array with a number for each point. */
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  anchor(bytes: number, axis: Pointer, place: number, weight: number, isCategory: 0 | 1, sums: Pointer): void;
-  move(bytes: number, axis: Pointer, place: number, weight: number, isCategory: 0 | 1, sums: Pointer): void;
+  anchor(bytes: number, axis: Pointer, place: number, weight: number, kind: Kind, sums: Pointer): void;
+  move(bytes: number, axis: Pointer, place: number, weight: number, kind: Kind, sums: Pointer): void;
   covariances(
     count: number,
     bytes: number,

@@ -137,9 +137,9 @@ function crashOf(outcome: Outcome, { limits = {} }: Objective): string | undefin
 function remembered(tried: ReadonlyMap<number, Tried>): Map<number, Tried> {
   const all = [...tried.values()];
   const share = mostRemembered / 4;
-  const measured = all.filter(({ losses }) => losses.length > 0);
-  const best = measured.toSorted((a, b) => mean(a.losses) - mean(b.losses)).slice(0, share);
+  const measured = all.filter(({ losses }) => losses.length > 0).map((one) => ({ one, loss: mean(one.losses) }));
+  const best = measured.toSorted((a, b) => a.loss - b.loss).slice(0, share);
   const crashed = all.filter(({ crash }) => crash !== undefined).slice(-share);
-  const kept = new Set([...best, ...measured.slice(-share), ...crashed]);
+  const kept = new Set([...[...best, ...measured.slice(-share)].map(({ one }) => one), ...crashed]);
   return new Map(all.filter((one) => kept.has(one) || one.id === 0).map((one) => [one.id, one]));
 }

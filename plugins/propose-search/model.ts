@@ -81,18 +81,21 @@ function factorOf(tried: readonly Tried[], { theta }: Ascent, squares: readonly 
   return { scales, points: pointsOf(tried), lower: factored(scales, sharesOf(tried), pairsOf(squares, scales)) };
 }
 
-/** The points nearest to a place, at most so many. */
+/** The points nearest to a place, at most so many, the nearest first. */
 export function nearest(
   axes: readonly Axis[],
   tried: readonly Tried[],
   center: readonly number[],
   most: number,
 ): readonly Tried[] {
-  return tried
-    .map((one) => ({ one, far: farFrom(axes, center, one.places) }))
-    .sort((a, b) => a.far - b.far)
+  const far = new Float64Array(tried.length);
+  for (let i = 0; i < far.length; i++) far[i] = farFrom(axes, center, (tried[i] as Tried).places);
+  const limit = far.toSorted()[most - 1] ?? Infinity;
+  const within = [...tried.keys()].filter((i) => (far[i] as number) <= limit);
+  return within
+    .sort((a, b) => (far[a] as number) - (far[b] as number))
     .slice(0, most)
-    .map(({ one }) => one);
+    .map((i) => tried[i] as Tried);
 }
 
 function farFrom(axes: readonly Axis[], center: readonly number[], places: readonly number[]): number {

@@ -1,7 +1,7 @@
 import { expectedImprovement, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { columnsOf } from "./columns.ts";
 import { measuredVarianceOf, varianceOf, withPoint, type Factor, type Scales } from "./covariance.ts";
-import type { Kernels } from "./kernels.ts";
+import type { Kernels, Kind } from "./kernels.ts";
 
 /** Rows of the triangle that are gone through before it is asked again whether the point can still matter. */
 const stride = 16;
@@ -27,7 +27,7 @@ export interface Conditions {
 interface Placed {
   readonly at: number;
   readonly weight: number;
-  readonly isCategory: 0 | 1;
+  readonly kind: Kind;
 }
 
 /** The posterior on the model's scale; until the kernels are given to the next one. */
@@ -71,9 +71,9 @@ export class Surrogate {
       const at = 3 * j * width;
       this.#memory.set(column.places, at);
       const weight = scales.weights[j] as number;
-      const isCategory = column.isCategory ? 1 : 0;
-      this.#call.anchor(this.#bytes, size * at, anchor[j] as number, weight, isCategory, size * this.#sums);
-      return { at: size * at, weight, isCategory };
+      const kind = column.isCategory ? 2 : column.hasGaps ? 1 : 0;
+      this.#call.anchor(this.#bytes, size * at, anchor[j] as number, weight, kind, size * this.#sums);
+      return { at: size * at, weight, kind };
     });
   }
 
@@ -84,8 +84,8 @@ export class Surrogate {
     for (let j = 0; j < point.length; j++) {
       const place = point[j] as number;
       if (Object.is(place, this.#anchor[j])) continue;
-      const { at, weight, isCategory } = this.#axes[j] as Placed;
-      call.move(bytes, at, place, weight, isCategory, moved);
+      const { at, weight, kind } = this.#axes[j] as Placed;
+      call.move(bytes, at, place, weight, kind, moved);
     }
     const { each, whole, joint } = this.#scales;
     return call.covariances(this.#count, bytes, moved, each, whole, joint, size * this.#alpha, size * this.#k);
