@@ -47,7 +47,10 @@ interface Plan {
   fewer?: Readonly<Record<string, number>>;
 }
 
-/** What is played without further flags. A game of SMAC takes twenty times as long as one of the others. */
+/**
+ * What is played without further flags. A game of SMAC takes twenty times as long as one of the others, and Optuna's
+ * multivariate TPE is its default by another name.
+ */
 const plans: Readonly<Record<"fast" | "quick" | "real", Plan>> = {
   fast: {
     seeds: "20",
