@@ -13,7 +13,7 @@ import { tasks } from "./search/tasks.ts";
 /**
  * The proposers beside Optuna, Nevergrad and SMAC, on the tasks that ours was not tuned on.
  *
- *   npm run bench:search -- --json            the fast tasks: 20 seeds, 30 and 100 trials, and 4 slots
+ *   npm run bench:search -- --json            the fast tasks: 20 seeds (ours 40), 30 and 100 trials, and 4 slots
  *   npm run bench:search -- --json --quick    a small part of them
  *   npm run bench:search -- --json --real     tasks that train models: 8 seeds, 30 trials
  *
@@ -100,7 +100,7 @@ function games(): Game[] {
     wanted
       .flatMap(({ name }) =>
         methods
-          .filter((method) => flags.seeds ?? (method !== "smac" || trials <= longestOfSmac))
+          .filter((method) => flags.seeds !== undefined || method !== "smac" || trials <= longestOfSmac)
           .flatMap((method) => seedsFor(method).map((seed): Game => ({ task: name, method, seed, trials, slots: 1 }))),
       )
       .sort((a, b) => a.seed - b.seed),

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { compiled, kernels } from "./support/kernels.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const lines = (path: string): number => readFileSync(root + path, "utf8").split("\n").length - 1;
@@ -33,6 +34,10 @@ describe("the house", () => {
       },
     );
     expect(told).toContain("no dependency violations found");
+  }, 60_000);
+
+  it("has kernels in WebAssembly that are what their sources compile to", () => {
+    for (const one of kernels) expect(readFileSync(one.target).equals(compiled(one))).toBe(true);
   }, 60_000);
 
   it("is published with the Python that runs on a cluster, and with what the demos need", () => {

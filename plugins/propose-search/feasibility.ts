@@ -1,5 +1,5 @@
-import { cauchy, cholesky, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
-import { columnsOf, squareOf, squaresFrom } from "./columns.ts";
+import { cauchy, cholesky, dot, normalShare, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
+import { columnsOf, squaresFrom } from "./columns.ts";
 import type { Tried } from "./knowledge.ts";
 import { nearest } from "./model.ts";
 
@@ -72,31 +72,10 @@ function classifier(
     for (let i = 0; i < n; i++) steps[i] = stepFrom(middle, places[i] as number, isCategory);
     return { column, middle, weight, squares, steps };
   });
-  const covariance = (along: number, squared: number): number => slope * along + local * cauchy(Math.max(0, squared));
-  const [along, squared] = [new Float64Array((n * (n + 1)) / 2), new Float64Array((n * (n + 1)) / 2)];
-  for (const { column, weight, steps } of parts) {
-    const { places, isCategory } = column;
-    for (let i = 0, p = 0; i < n; i++) {
-      const [place, step] = [places[i] as number, steps[i] as number];
-      for (let k = 0; k <= i; k++, p++) {
-        squared[p] = (squared[p] as number) + weight * squareOf(isCategory, place, places[k] as number);
-        along[p] = (along[p] as number) + step * (steps[k] as number);
-      }
-    }
-  }
-  const rows: number[][] = [];
-  for (let i = 0, p = 0; i < n; i++) {
-    const row: number[] = [];
-    for (let k = 0; k <= i; k++, p++) row.push(covariance(along[p] as number, squared[p] as number));
-    row[i] = (row[i] as number) + noise;
-    rows.push(row);
-  }
-  const lower = cholesky(rows);
-  const solved = solveUpper(lower, solveLower(lower, labels));
-  const moved = new Float64Array(n);
-  return (point) => {
+  const [moved, squared, along] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
+  const covariances = (point: readonly number[]): number[] => {
     squared.set(atCenter);
-    along.fill(0, 0, n);
+    along.fill(0);
     for (let j = 0; j < parts.length; j++) {
       const { column, middle, weight, squares, steps } = parts[j] as (typeof parts)[number];
       const place = point[j] as number;
@@ -108,10 +87,20 @@ function classifier(
         along[i] = (along[i] as number) + step * (steps[i] as number);
       }
     }
-    let latent = prior;
-    for (let i = 0; i < n; i++) latent += covariance(along[i] as number, squared[i] as number) * (solved[i] as number);
-    return normalShare(latent / spread);
+    const all: number[] = [];
+    for (let i = 0; i < n; i++)
+      all.push(slope * (along[i] as number) + local * cauchy(Math.max(0, squared[i] as number)));
+    return all;
   };
+  const lower = cholesky(
+    points.map((point, i) => {
+      const row = covariances(point).slice(0, i + 1);
+      row[i] = (row[i] as number) + noise;
+      return row;
+    }),
+  );
+  const solved = solveUpper(lower, solveLower(lower, labels));
+  return (point) => normalShare((prior + dot(covariances(point), solved)) / spread);
 }
 
 /** How far a place lies to one side of the center; the line does not rise along categories and gaps. */

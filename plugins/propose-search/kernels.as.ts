@@ -6,7 +6,7 @@ const zero = f64x2.splat(0);
 const one = f64x2.splat(1);
 const gap = f64x2.splat(0.25); // columns.ts
 
-/** What an axis has. */
+/** What an axis has: kernels.ts. */
 const NUMBERS = 0;
 const CATEGORIES = 2;
 

@@ -9,8 +9,9 @@ declare const WebAssembly: {
 /** A place in the kernels' memory, in bytes. */
 type Pointer = number;
 
-/** What an axis has: numbers everywhere, numbers and gaps, or categories. */
-export type Kind = 0 | 1 | 2;
+/** What an axis has. */
+export const kinds = { numbers: 0, numbersAndGaps: 1, categories: 2 } as const;
+export type Kind = (typeof kinds)[keyof typeof kinds];
 
 /** The functions of kernels.as.ts. `bytes`: of an array with a number for each point. */
 interface Exports {

@@ -1,7 +1,7 @@
 import { expectedImprovement, solveLower, solveUpper, type Axis } from "../../kit/index.ts";
 import { columnsOf } from "./columns.ts";
 import { measuredVarianceOf, varianceOf, withPoint, type Factor, type Scales } from "./covariance.ts";
-import type { Kernels, Kind } from "./kernels.ts";
+import { kinds, type Kernels, type Kind } from "./kernels.ts";
 
 /** Rows of the triangle that are gone through before it is asked again whether the point can still matter. */
 const stride = 16;
@@ -71,7 +71,7 @@ export class Surrogate {
       const at = 3 * j * width;
       this.#memory.set(column.places, at);
       const weight = scales.weights[j] as number;
-      const kind = column.isCategory ? 2 : column.hasGaps ? 1 : 0;
+      const kind = column.isCategory ? kinds.categories : column.hasGaps ? kinds.numbersAndGaps : kinds.numbers;
       this.#call.anchor(this.#bytes, size * at, anchor[j] as number, weight, kind, size * this.#sums);
       return { at: size * at, weight, kind };
     });

@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { dot, expectedImprovement, normal, solveLower, streamOf, type Axis } from "../../../kit/index.ts";
 import {
@@ -16,7 +15,6 @@ import { Kernels } from "../../../plugins/propose-search/kernels.ts";
 import type { Tried } from "../../../plugins/propose-search/knowledge.ts";
 import { modelAfter, modelOf, type Model } from "../../../plugins/propose-search/model.ts";
 import { Surrogate, type Conditions } from "../../../plugins/propose-search/surrogate.ts";
-import { compiled, kernels } from "../../support/kernels.ts";
 
 const float: Axis = { name: "x", path: [], domain: { type: "float", min: 0, max: 1 }, isCategory: false, levels: [] };
 const choice: Axis = {
@@ -110,10 +108,6 @@ describe("the surrogate", () => {
       }),
     );
   });
-
-  it("has kernels that are what their source compiles to", () => {
-    for (const one of kernels) expect(readFileSync(one.target).equals(compiled(one))).toBe(true);
-  }, 60_000);
 
   it("is surer beside what is running, and expects nothing else there", () => {
     const at = [0.95, 0.05, 0, 0.5];
