@@ -16,12 +16,14 @@ export interface Scales {
   readonly whole: number;
   /** Of one measurement. */
   readonly noise: number;
-  /** So that points that differ on every axis are as far from each other in the joint part as on one axis, on average. */
+  /** How much of the summed squared distances counts in the joint part, which reaches further than the additive one. */
   readonly joint: number;
 }
 
 /** Variance of the mean of all. */
 const constant = 1;
+/** In spaces of up to 25 axes; with more, points that differ on all are no further apart than in these. */
+const mostJoint = 0.4;
 const jitter = 1e-6;
 
 export function scalesOf(theta: Theta): Scales {
@@ -35,7 +37,7 @@ export function scalesOf(theta: Theta): Scales {
     each: (signal * share) / d,
     whole: signal * (1 - share),
     noise: Math.exp(theta[d + 2] as number),
-    joint: Math.min(1, 10 / d),
+    joint: Math.min(mostJoint, 10 / d),
   };
 }
 
