@@ -1,7 +1,10 @@
 import { cauchy, cholesky, choleskyAppend, rationalQuadratic, type Axis, type Matrix } from "../../kit/index.ts";
 import { addTerm, columnsOf, squaresFrom } from "./columns.ts";
 
-/** Logarithms of the covariance's parameters: a length for each axis, then the odds of the additive part, the signal's variance, the noise's. */
+/**
+ * Logarithms of the covariance's parameters: a length for each axis, then the odds of the additive part, the signal's
+ * variance, the noise's, and how much of the distance counts in the joint part.
+ */
 export type Theta = readonly number[];
 
 /** The same in units. */
@@ -16,18 +19,16 @@ export interface Scales {
   readonly whole: number;
   /** Of one measurement. */
   readonly noise: number;
-  /** How much of the summed squared distances counts in the joint part, which reaches further than the additive one. */
+  /** How much of the summed squared distances counts in the joint part. */
   readonly joint: number;
 }
 
 /** Variance of the mean of all. */
 const constant = 1;
-/** In spaces of up to 25 axes; with more, points that differ on all are no further apart than in these. */
-const mostJoint = 0.4;
 const jitter = 1e-6;
 
 export function scalesOf(theta: Theta): Scales {
-  const d = theta.length - 3;
+  const d = theta.length - 4;
   const share = 1 / (1 + Math.exp(-(theta[d] as number)));
   const signal = Math.exp(theta[d + 1] as number);
   return {
@@ -37,7 +38,7 @@ export function scalesOf(theta: Theta): Scales {
     each: (signal * share) / d,
     whole: signal * (1 - share),
     noise: Math.exp(theta[d + 2] as number),
-    joint: Math.min(mostJoint, 10 / d),
+    joint: Math.exp(theta[d + 3] as number),
   };
 }
 

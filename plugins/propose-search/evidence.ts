@@ -25,9 +25,10 @@ export interface Noise {
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
- * are worth the same. The noise is what repeats tell of it, as surely as they
- * do: the logarithm of a variance with f degrees of freedom is known to
- * sqrt(2 / f).
+ * are worth the same. The joint one reaches further, and where there are more
+ * than 25 axes as far as needed for points that differ on all. The noise is
+ * what repeats tell of it, as surely as they do: the logarithm of a variance
+ * with f degrees of freedom is known to sqrt(2 / f).
  */
 export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
@@ -35,8 +36,9 @@ export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
     0,
     0,
     noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
+    Math.log(Math.min(0.4, 10 / axes.length)),
   ],
-  sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5],
+  sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5, 0.7],
 });
 
 /** Outcomes on the model's scale, and what part of a measurement's noise each has: one over the number of measurements. */
@@ -47,7 +49,7 @@ export interface Measured {
 
 /** The gradient of the log posterior over theta, its value, and the triangle that it took. */
 export function evidence(squares: readonly Float64Array[], { y, shares }: Measured, theta: Theta, prior: Prior) {
-  const d = theta.length - 3;
+  const d = theta.length - 4;
   const scales = scalesOf(theta);
   const { weights, share, signal, each, whole, noise, joint } = scales;
   const { summed, added } = pairsOf(squares, scales);
@@ -56,7 +58,7 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
   const inverse = choleskyInverse(lower);
   const gradient = new Array<number>(theta.length).fill(0);
   // off the diagonal each pair counts twice, and the half of the formula takes that away
-  let [toShare, toSignal, toNoise] = [0, 0, 0];
+  let [toShare, toSignal, toNoise, toJoint] = [0, 0, 0, 0];
   const inner = new Float64Array(summed.length);
   const outer = new Float64Array(summed.length);
   for (let i = 0, p = 0; i < y.length; i++) {
@@ -66,10 +68,12 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
       const g = a * (alpha[k] as number) - (row[k] as number);
       const s = (summed[p] as number) * joint;
       const [one, other] = [(added[p] as number) / d, rationalQuadratic(s)];
+      const fall = g * whole * rationalQuadraticSlope(s);
       toShare += g * signal * (one - other);
       toSignal += g * (each * (added[p] as number) + whole * other);
       inner[p] = 2 * g * each;
-      outer[p] = -2 * g * whole * rationalQuadraticSlope(s) * joint;
+      outer[p] = -2 * fall * joint;
+      toJoint += fall * s;
     }
     const g = 0.5 * (a * a - (row[i] as number));
     toSignal += g * signal;
@@ -90,6 +94,7 @@ export function evidence(squares: readonly Float64Array[], { y, shares }: Measur
   gradient[d] = toShare * share * (1 - share);
   gradient[d + 1] = toSignal;
   gradient[d + 2] = toNoise;
+  gradient[d + 3] = toJoint;
   let value = -0.5 * dot(y, alpha);
   for (let i = 0; i < y.length; i++) value -= Math.log((lower[i] as number[])[i] as number);
   for (let j = 0; j < theta.length; j++) {
