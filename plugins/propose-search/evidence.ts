@@ -38,7 +38,7 @@ export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
     noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
     Math.log(Math.min(0.4, 10 / axes.length)),
   ],
-  sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5, 0.7],
+  sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5, 0.5],
 });
 
 /** Outcomes on the model's scale, and what part of a measurement's noise each has: one over the number of measurements. */
