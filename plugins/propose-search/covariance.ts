@@ -7,6 +7,8 @@ import { addTerm, columnsOf, squaresFrom } from "./columns.ts";
  */
 export type Theta = readonly number[];
 
+export const axesIn = (theta: Theta): number => theta.length - 4;
+
 /** The same in units. */
 export interface Scales {
   /** Of the squared distances, axis by axis. */
@@ -28,7 +30,7 @@ const constant = 1;
 const jitter = 1e-6;
 
 export function scalesOf(theta: Theta): Scales {
-  const d = theta.length - 4;
+  const d = axesIn(theta);
   const share = 1 / (1 + Math.exp(-(theta[d] as number)));
   const signal = Math.exp(theta[d + 1] as number);
   return {

@@ -8,7 +8,7 @@ import {
   solveUpper,
   type Axis,
 } from "../../kit/index.ts";
-import { factored, pairsOf, scalesOf, type Theta } from "./covariance.ts";
+import { axesIn, factored, pairsOf, scalesOf, type Theta } from "./covariance.ts";
 
 /** Independent normal distributions of theta. */
 export interface Prior {
@@ -25,10 +25,11 @@ export interface Noise {
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
- * are worth the same. The joint one reaches further, and where there are more
- * than 25 axes as far as needed for points that differ on all. The noise is
- * what repeats tell of it, as surely as they do: the logarithm of a variance
- * with f degrees of freedom is known to sqrt(2 / f).
+ * are worth the same. The joint one reaches further; beyond 25 axes it counts
+ * the less of the distance the more there are, so that points that differ on
+ * all are no further apart. The noise is what repeats tell of it, as surely as
+ * they do: the logarithm of a variance with f degrees of freedom is known to
+ * sqrt(2 / f).
  */
 export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
@@ -49,7 +50,7 @@ export interface Measured {
 
 /** The gradient of the log posterior over theta, its value, and the triangle that it took. */
 export function evidence(squares: readonly Float64Array[], { y, shares }: Measured, theta: Theta, prior: Prior) {
-  const d = theta.length - 4;
+  const d = axesIn(theta);
   const scales = scalesOf(theta);
   const { weights, share, signal, each, whole, noise, joint } = scales;
   const { summed, added } = pairsOf(squares, scales);
