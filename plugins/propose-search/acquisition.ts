@@ -2,7 +2,7 @@ import type { TaskChange, Turn } from "../../core/index.ts";
 import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
 import { Kernels } from "./kernels.ts";
-import { isBaselinePoor, type Knowledge } from "./knowledge.ts";
+import { boldnessOf, isBaselinePoor, type Knowledge } from "./knowledge.ts";
 import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
 import { Surrogate } from "./surrogate.ts";
@@ -63,7 +63,14 @@ export function candidatesFrom(
   const own = known.model as Model;
   const fitted = own.center === parent.id ? own : (modelOf(known.tried, axes, parent.id, own.ascent, 0) as Model);
   const { tried, factor, y, toModel, toLoss } = fitted;
-  const model = new Surrogate(kernels, { axes, factor, y, pending: running, anchor: start });
+  const model = new Surrogate(kernels, {
+    axes,
+    factor,
+    y,
+    pending: running,
+    anchor: start,
+    boldness: boldnessOf(known),
+  });
   const chance = crashChance(axes, [...known.tried.values()], start);
   const value = view.incumbent?.trial.id === parent.id ? view.incumbent.value : NaN;
   const reached = Number.isNaN(value) ? model.predict(start).mean : toModel(sign * value);

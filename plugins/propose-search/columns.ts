@@ -20,13 +20,13 @@ export const columnsOf = (axes: readonly { isCategory: boolean }[], points: read
     return { places, isCategory, hasGaps };
   });
 
-/** How far a parameter counts that only one of two points has: half its range, squared; another category as the whole of it. */
-const gap = 0.25;
-
-/** The squared distance of two places on one axis. */
+/**
+ * The squared distance of two places on one axis. Another category counts as the whole range, and so does a parameter
+ * that only one of two points has.
+ */
 export function squareOf(isCategory: boolean, a: number, b: number): number {
   if (a === b) return 0;
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : gap;
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : 1;
   return isCategory ? 1 : (a - b) * (a - b);
 }
 

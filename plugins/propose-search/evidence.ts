@@ -25,17 +25,17 @@ export interface Noise {
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
- * are worth the same. The joint one reaches further; beyond 25 axes it counts
- * the less of the distance the more there are, so that points that differ on
- * all are no further apart. The noise is what repeats tell of it, as surely as
- * they do: the logarithm of a variance with f degrees of freedom is known to
- * sqrt(2 / f).
+ * are worth the same; both vary twice as much where measurements are noisy.
+ * The joint one reaches further; beyond 25 axes it counts the less of the
+ * distance the more there are, so that points that differ on all are no further
+ * apart. The noise is what repeats tell of it, as surely as they do: the
+ * logarithm of a variance with f degrees of freedom is known to sqrt(2 / f).
  */
 export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
     ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
     0,
-    0,
+    noise && noise.sd > 0 ? Math.log(2) : 0,
     noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
     Math.log(Math.min(0.4, 10 / axes.length)),
   ],

@@ -23,6 +23,8 @@ export interface Knowledge {
   reach: number;
   /** Trials since the last that was kept. */
   stalled: number;
+  /** What the first points after the baseline came to, a crash as infinity. */
+  early: readonly number[];
   model?: Model;
 }
 
@@ -36,6 +38,7 @@ export const nothing = (): Knowledge => ({
   codes: new Map([["[]", 0]]),
   reach: reaches.first,
   stalled: 0,
+  early: [],
 });
 
 /** Another code is another landscape, though not an unknown one: one more axis, whose categories are the edits. */
@@ -70,6 +73,19 @@ export function isBaselinePoor(known: Knowledge): boolean {
   return better.length > shareFar * far.length;
 }
 
+/**
+ * How often the uncertainty counts in what is proposed. Once where measurements have no noise; otherwise up to half as
+ * often again, by the share of the first points that were better than the baseline: noise makes the model surer than it
+ * should be, and the more there is to gain, the less does it cost to look further.
+ */
+export function boldnessOf({ tried, early }: Knowledge): number {
+  const isNoisy = [...tried.values()].some(({ losses }) => losses.some((loss) => loss !== losses[0]));
+  const baseline = tried.get(0);
+  if (!isNoisy || !baseline || early.length === 0) return 1;
+  const start = mean(baseline.losses);
+  return 1 + early.filter((loss) => loss < start).length / early.length / 2;
+}
+
 /** What such a point is proposed for, by which it is known again. */
 export const question = "from anywhere: is the baseline good?";
 
@@ -99,6 +115,9 @@ export function learn(
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
     known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
   } else if (crash !== undefined && !before) known.tried.set(id, { id, places, losses: [], crash, isFar });
+  const point = known.tried.get(id);
+  if (id !== 0 && point && !before && known.early.length < first)
+    known.early = [...known.early, point.losses[0] ?? Infinity];
   if (repeatOf === undefined && trial.id !== 0) {
     const isSuccess = verdict?.decision === "keep";
     known.stalled = isSuccess ? 0 : known.stalled + 1;

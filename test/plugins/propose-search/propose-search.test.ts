@@ -10,7 +10,7 @@ import {
   resolveConfig,
 } from "../../../index.ts";
 import { axesOf, mean, median, normal, streamOf, valuesKey, violation } from "../../../kit/index.ts";
-import { learn, nothing } from "../../../plugins/propose-search/knowledge.ts";
+import { boldnessOf, learn, nothing } from "../../../plugins/propose-search/knowledge.ts";
 import { run } from "../../support/run.ts";
 
 /** Of every kind: logarithms, whole numbers, powers of two, an ordered and an unordered choice, a tuple, a condition, a constraint. */
@@ -281,6 +281,32 @@ describe("propose-search", () => {
       truths.push(loss(valuesOf(view?.incumbent?.trial as Trial<TaskChange>)));
     }
     expect(median(truths)).toBeLessThan(1);
+  });
+
+  it("looks further where measurements are noisy, the more of the first six points were better than the baseline", async () => {
+    const boldness = async (loss: (values: Values) => number, noise: number): Promise<number> => {
+      const measure = (values: Values, seed: number): number =>
+        loss(values) + noise * normal(streamOf("noise", seed, valuesKey(values)));
+      const { view, trials } = await search({
+        space: box,
+        trials: 12,
+        measure,
+        objective: { metric: "loss", direction: "minimize" },
+      });
+      const known = nothing();
+      for (const trial of trials) learn(known, trial, view as never, axesOf(box));
+      return boldnessOf(known);
+    };
+    const isStart = (values: Values): boolean =>
+      Object.entries(values).every(([name, value]) => value === box.parameters[name]?.default);
+    expect(await boldness((values) => (isStart(values) ? 1 : 0.5), 0.01)).toBe(1.5);
+    expect(await boldness((values) => (isStart(values) ? 0.5 : 1), 0.01)).toBe(1);
+    expect(await boldness((values) => (isStart(values) ? 1 : 0.5), 0)).toBe(1);
+    const crashing = (values: Values): number => {
+      if (!isStart(values)) throw new Error("diverged");
+      return 1;
+    };
+    expect(await boldness(crashing, 0.01)).toBe(1);
   });
 
   it("costs no more once it has seen a lot: what it fits is bounded, and so is what it remembers", async () => {

@@ -118,7 +118,7 @@ describe("the surrogate", () => {
 
   it("trusts a mean of repeats more than one measurement", () => {
     const at = [0.5, 0.5, 0, 0.5];
-    const noisy = prior.means.map((value, j) => (j === prior.means.length - 1 ? 0 : value));
+    const noisy = prior.means.with(axes.length + 2, 0);
     const [once, often] = [1, 0.1].map((share) =>
       surrogate({ factor: factorOf(noisy, [at], [share]), y: [1] }).predict(at),
     );
@@ -165,6 +165,22 @@ describe("the surrogate", () => {
         if (least > 1.001 * worth) expect(model.improvement(at, best, least)).toBe(0);
       }),
     );
+  });
+});
+
+describe("what is expected of noisy measurements", () => {
+  it("is that the signal varies more, but not where repeats came out the same", () => {
+    const signal = axes.length + 1;
+    expect(priorOf(axes, { sd: 0.1, freedom: 3 }).means[signal]).toBeCloseTo(Math.log(2), 10);
+    for (const quiet of [priorOf(axes), priorOf(axes, { sd: 0, freedom: 3 })]) expect(quiet.means[signal]).toBe(0);
+  });
+
+  it("is worth as much as with its uncertainty multiplied by the boldness, which changes no belief", () => {
+    const at = [0.3, 0.2, 1, 0.9];
+    const [plain, bold] = [surrogate({}), surrogate({ boldness: 1.4 })];
+    const { mean, sd } = plain.predict(at);
+    expect(bold.predict(at)).toEqual({ mean, sd });
+    expect(bold.improvement(at, -0.5, 0)).toBeCloseTo(expectedImprovement({ mean, sd: 1.4 * sd }, -0.5), 10);
   });
 });
 
