@@ -12,7 +12,7 @@ describe("the benchmark of the search", () => {
     ["fast.jsonl", "report.md"],
     ["real.jsonl", "real.md"],
     ["gpt.jsonl", "gpt.md"],
-  ])("has a report that follows from its raw games: %s", (raw, report) => {
+  ])("has a report that follows from its raw games: %s", { timeout: 300_000 }, (raw, report) => {
     const facts = read(raw)
       .trim()
       .split("\n")
