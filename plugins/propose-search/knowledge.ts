@@ -76,7 +76,7 @@ export function isBaselinePoor(known: Knowledge): boolean {
 /**
  * How often the uncertainty counts in what is proposed. Once where measurements have no noise; otherwise up to half as
  * often again, by the share of the first points that were better than the baseline: noise makes the model surer than it
- * should be, and the more there is to gain, the less does it cost to look further.
+ * should be, and the more there is to gain, the less it costs to look further.
  */
 export function boldnessOf({ tried, early }: Knowledge): number {
   const isNoisy = [...tried.values()].some(({ losses }) => losses.some((loss) => loss !== losses[0]));
