@@ -2,7 +2,7 @@ import type { TaskChange, Turn } from "../../core/index.ts";
 import { shuffle, type Axis } from "../../kit/index.ts";
 import { crashChance } from "./feasibility.ts";
 import { Kernels } from "./kernels.ts";
-import { boldnessOf, isBaselinePoor, type Knowledge } from "./knowledge.ts";
+import { explorationOf, isBaselinePoor, type Knowledge } from "./knowledge.ts";
 import { modelOf, type Model } from "./model.ts";
 import { anyPlace, crossing, denseMove, differenceMove, mixture, sparseMove, type Reach } from "./moves.ts";
 import { Surrogate } from "./surrogate.ts";
@@ -69,7 +69,7 @@ export function candidatesFrom(
     y,
     pending: running,
     anchor: start,
-    boldness: boldnessOf(known),
+    exploration: explorationOf(known),
   });
   const chance = crashChance(axes, [...known.tried.values()], start);
   const value = view.incumbent?.trial.id === parent.id ? view.incumbent.value : NaN;

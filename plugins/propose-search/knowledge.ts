@@ -74,11 +74,11 @@ export function isBaselinePoor(known: Knowledge): boolean {
 }
 
 /**
- * How often the uncertainty counts in what is proposed. Once where measurements have no noise; otherwise up to half as
- * often again, by the share of the first points that were better than the baseline: noise makes the model surer than it
- * should be, and the more there is to gain, the less it costs to look further.
+ * The exploration weight: how often the uncertainty counts in what is proposed. Once where measurements have no noise;
+ * otherwise up to half as often again, by the share of the first points that were better than the baseline: noise makes
+ * the model surer than it should be, and the more there is to gain, the less it costs to look further.
  */
-export function boldnessOf({ tried, early }: Knowledge): number {
+export function explorationOf({ tried, early }: Knowledge): number {
   const isNoisy = [...tried.values()].some(({ losses }) => losses.some((loss) => loss !== losses[0]));
   const baseline = tried.get(0);
   if (!isNoisy || !baseline || early.length === 0) return 1;

@@ -22,7 +22,7 @@ export interface Conditions {
   /** Where most predictions are asked for: what differs from it on few axes is cheap. */
   readonly anchor: readonly number[];
   /** How often the uncertainty counts in an expected improvement. */
-  readonly boldness?: number;
+  readonly exploration?: number;
 }
 
 /** An axis: where it is in the memory, in bytes, and what its squared distances count. */
@@ -40,7 +40,7 @@ export class Surrogate {
   readonly #count: number;
   readonly #bytes: number;
   readonly #anchor: readonly number[];
-  readonly #boldness: number;
+  readonly #exploration: number;
   readonly #axes: readonly Placed[];
   // where what is in the memory, in numbers
   readonly #sums: number;
@@ -49,7 +49,7 @@ export class Surrogate {
   readonly #k: number;
   readonly #lower: number;
 
-  constructor(kernels: Kernels, { axes, factor, y, pending = [], anchor, boldness = 1 }: Conditions) {
+  constructor(kernels: Kernels, { axes, factor, y, pending = [], anchor, exploration = 1 }: Conditions) {
     const { scales, points, lower } = pending.reduce((grown, point) => withPoint(axes, grown, point), factor);
     const count = points.length;
     const width = count + (count % 2);
@@ -70,7 +70,7 @@ export class Surrogate {
     this.#count = count;
     this.#bytes = size * width;
     this.#anchor = anchor;
-    this.#boldness = boldness;
+    this.#exploration = exploration;
     this.#axes = columnsOf(axes, points).map((column, j) => {
       const at = 3 * j * width;
       this.#memory.set(column.places, at);
@@ -108,7 +108,7 @@ export class Surrogate {
   improvement(point: readonly number[], best: number, least: number): number {
     const mean = this.#fill(point);
     const worth = (variance: number): number =>
-      expectedImprovement({ mean, sd: this.#boldness * Math.sqrt(variance) }, best);
+      expectedImprovement({ mean, sd: this.#exploration * Math.sqrt(variance) }, best);
     const most = this.#call.largest(this.#bytes, size * this.#k);
     // what the one nearest point leaves
     if (worth(varianceOf(this.#scales) - (most * most) / measuredVarianceOf(this.#scales)) < least) return 0;

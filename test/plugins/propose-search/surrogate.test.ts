@@ -175,12 +175,12 @@ describe("what is expected of noisy measurements", () => {
     for (const quiet of [priorOf(axes), priorOf(axes, { sd: 0, freedom: 3 })]) expect(quiet.means[signal]).toBe(0);
   });
 
-  it("is worth as much as with its uncertainty multiplied by the boldness, which changes no belief", () => {
+  it("is worth as much as with its uncertainty multiplied by the exploration weight, which changes no belief", () => {
     const at = [0.3, 0.2, 1, 0.9];
-    const [plain, bold] = [surrogate({}), surrogate({ boldness: 1.4 })];
+    const [plain, exploring] = [surrogate({}), surrogate({ exploration: 1.4 })];
     const { mean, sd } = plain.predict(at);
-    expect(bold.predict(at)).toEqual({ mean, sd });
-    expect(bold.improvement(at, -0.5, 0)).toBeCloseTo(expectedImprovement({ mean, sd: 1.4 * sd }, -0.5), 10);
+    expect(exploring.predict(at)).toEqual({ mean, sd });
+    expect(exploring.improvement(at, -0.5, 0)).toBeCloseTo(expectedImprovement({ mean, sd: 1.4 * sd }, -0.5), 10);
   });
 });
 
