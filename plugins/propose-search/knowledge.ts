@@ -78,10 +78,9 @@ export function isBaselinePoor(known: Knowledge): boolean {
  * otherwise up to half as often again, by the share of the first points that were better than the baseline: noise makes
  * the model surer than it should be, and the more there is to gain, the less it costs to look further.
  */
-export function explorationOf({ tried, early }: Knowledge): number {
-  const isNoisy = [...tried.values()].some(({ losses }) => losses.some((loss) => loss !== losses[0]));
+export function explorationOf({ tried, early, model }: Knowledge): number {
   const baseline = tried.get(0);
-  if (!isNoisy || !baseline || early.length === 0) return 1;
+  if (!model?.isNoisy || !baseline || early.length === 0) return 1;
   const start = mean(baseline.losses);
   return 1 + early.filter((loss) => loss < start).length / early.length / 2;
 }

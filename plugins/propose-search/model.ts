@@ -12,6 +12,8 @@ export interface Model extends Scale {
   readonly tried: readonly Tried[];
   readonly factor: Factor;
   readonly ascent: Ascent;
+  /** Whether repeats differ, at the fit. */
+  readonly isNoisy: boolean;
   /** Trials since the fit. */
   readonly age: number;
 }
@@ -67,10 +69,12 @@ export function modelOf(
   const tried = nearest(axes, measured, all.get(center)?.places ?? (measured[0] as Tried).places, window);
   const scale = scaleOf(tried);
   const squares = squaresOf(axes, pointsOf(tried));
-  const prior = priorOf(axes, noiseOf(tried, scale));
+  const noise = noiseOf(tried, scale);
+  const prior = priorOf(axes, noise);
   const data = { y: scale.y, shares: sharesOf(tried) };
   const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
-  return { ...scale, center, tried, ascent, age: 0, factor: factorOf(tried, ascent, squares) };
+  const isNoisy = noise !== undefined && noise.sd > 0;
+  return { ...scale, center, tried, ascent, isNoisy, age: 0, factor: factorOf(tried, ascent, squares) };
 }
 
 const pointsOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);
