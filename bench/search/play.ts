@@ -71,7 +71,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
   const curve = new Curve(instance);
   const stop = new AbortController();
   let [measured, crashes] = [0, 0];
-  const delay = streamOf("delay", seed);
+  const clock = new Clock(slots, streamOf("delay", seed));
   const config: Config = {
     objective: { metric: "loss", direction: "minimize", ...(instance.noiseless ? { noise: "none" as const } : {}) },
     space: instance.space,
@@ -81,7 +81,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
           stop.abort();
           throw new Error("it was measured often enough");
         }
-        if (slots > 1) await new Promise((resolve) => setTimeout(resolve, 5 + 15 * delay()));
+        await clock.end();
         try {
           return await curve.measured(values, await instance.measure(values, context.seed));
         } catch (error) {
@@ -113,6 +113,48 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Trials that run side by side end in the order of durations that are drawn, however fast the machine is. */
+class Clock {
+  readonly #slots: number;
+  readonly #random: () => number;
+  readonly #running: { until: number; end: () => void }[] = [];
+  #now = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(slots: number, random: () => number) {
+    this.#slots = slots;
+    this.#random = random;
+  }
+
+  /** Resolves when the trial that begins now has ended: as the first of all slots, or of those taken when no more begin. */
+  end(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#running.push({ until: this.#now + durationOf(this.#random), end: resolve });
+      if (this.#running.length === this.#slots) this.#next();
+      else this.#wait();
+    });
+  }
+
+  #next(): void {
+    this.#running.sort((a, b) => a.until - b.until);
+    const first = this.#running.shift();
+    if (!first) return;
+    this.#now = first.until;
+    first.end();
+    this.#wait();
+  }
+
+  /** Until no trial has begun for so many turns of the event loop, which are more than the inner loop takes to begin one. */
+  #wait(turns = 8): void {
+    clearTimeout(this.#timer);
+    if (this.#running.length === 0) return;
+    this.#timer = setTimeout(() => (turns === 1 ? this.#next() : this.#wait(turns - 1)), 5);
+  }
+}
+
+/** Of a trial, in units of a clock's own. */
+const durationOf = (random: () => number): number => 5 + 15 * random();
 
 /** The same plugin with its drafts timed, what it learns before them included. */
 export function timed(plugin: Plugin, times: number[]): Plugin {
@@ -155,7 +197,7 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
     if (running.length < slots && asked <= trials && (asked !== 1 || running.length === 0)) {
       const { number, values, ms } = await bridge().ask<{ number: number; values: Values; ms: number }>({ do: "ask" });
       times.push(ms);
-      running.push({ number, values, until: now + 5 + 15 * delay() });
+      running.push({ number, values, until: now + durationOf(delay) });
       asked++;
       continue;
     }

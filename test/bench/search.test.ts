@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { play, type Played } from "../../bench/search/play.ts";
 import { reportOf, summarise, type Made, type Speeds } from "../../bench/search/report.ts";
 import { tasks, type Task } from "../../bench/search/tasks.ts";
+import type { Values } from "../../kit/index.ts";
 import { proposeSearch } from "../../plugins/propose-search/index.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../docs/search/${path}`, import.meta.url), "utf8");
@@ -30,6 +31,25 @@ describe("the benchmark of the search", () => {
       const { curve } = await play(game, task, proposeSearch());
       expect(curve).toHaveLength(41);
     }
+  });
+
+  it("plays the same game with four slots, however long a measurement takes", async () => {
+    const task = tasks.find(({ name }) => name === "karpathy-surrogate") as Task;
+    const slow: Task = {
+      ...task,
+      async open(seed, bridge) {
+        const instance = await task.open(seed, bridge);
+        const measure = async (values: Values, at: number): Promise<number> => {
+          await new Promise((resolve) => setTimeout(resolve, 8 * Math.random()));
+          return instance.measure(values, at);
+        };
+        return { ...instance, measure };
+      },
+    };
+    const game = { task: task.name, method: "search", seed: 1, trials: 40, slots: 4 };
+    const { curve } = await play(game, task, proposeSearch());
+    expect(new Set(curve).size).toBeGreaterThan(5);
+    expect((await play(game, slow, proposeSearch())).curve).toEqual(curve);
   });
 
   it("says how many more measurements four slots take to what one slot has after 80, however long that is", () => {
