@@ -14,6 +14,7 @@ import { defaults, median, streamOf, type Values } from "../../kit/index.ts";
 import { evaluateFunction } from "../../plugins/evaluate-function/index.ts";
 import { innerLoop } from "../../plugins/inner-loop/index.ts";
 import { Bridge } from "./bridge.ts";
+import { Clock, Slots } from "./clock.ts";
 import type { Instance, Task } from "./tasks.ts";
 
 /** One search to do. `trials`: measurements after the baseline's, repeats included. */
@@ -71,7 +72,7 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
   const curve = new Curve(instance);
   const stop = new AbortController();
   let [measured, crashes] = [0, 0];
-  const clock = new Clock(slots, streamOf("delay", seed));
+  const sideBySide = new Slots(slots, streamOf("delay", seed));
   const config: Config = {
     objective: { metric: "loss", direction: "minimize", ...(instance.noiseless ? { noise: "none" as const } : {}) },
     space: instance.space,
@@ -81,9 +82,10 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
           stop.abort();
           throw new Error("it was measured often enough");
         }
-        await clock.end();
         try {
-          return await curve.measured(values, await instance.measure(values, context.seed));
+          return await sideBySide.take(async () =>
+            curve.measured(values, await instance.measure(values, context.seed)),
+          );
         } catch (error) {
           crashes++;
           curve.count();
@@ -113,48 +115,6 @@ async function playOwn({ seed, trials, slots }: Game, instance: Instance, propos
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-/** Trials that run side by side end in the order of durations that are drawn, however fast the machine is. */
-class Clock {
-  readonly #slots: number;
-  readonly #random: () => number;
-  readonly #running: { until: number; end: () => void }[] = [];
-  #now = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(slots: number, random: () => number) {
-    this.#slots = slots;
-    this.#random = random;
-  }
-
-  /** Resolves when the trial that begins now has ended: as the first of all slots, or of those taken when no more begin. */
-  end(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#running.push({ until: this.#now + durationOf(this.#random), end: resolve });
-      if (this.#running.length === this.#slots) this.#next();
-      else this.#wait();
-    });
-  }
-
-  #next(): void {
-    this.#running.sort((a, b) => a.until - b.until);
-    const first = this.#running.shift();
-    if (!first) return;
-    this.#now = first.until;
-    first.end();
-    this.#wait();
-  }
-
-  /** Until no trial has begun for so many turns of the event loop, which are more than the inner loop takes to begin one. */
-  #wait(turns = 8): void {
-    clearTimeout(this.#timer);
-    if (this.#running.length === 0) return;
-    this.#timer = setTimeout(() => (turns === 1 ? this.#next() : this.#wait(turns - 1)), 5);
-  }
-}
-
-/** Of a trial, in units of a clock's own. */
-const durationOf = (random: () => number): number => 5 + 15 * random();
 
 /** The same plugin with its drafts timed, what it learns before them included. */
 export function timed(plugin: Plugin, times: number[]): Plugin {
@@ -189,22 +149,19 @@ async function playOther({ method, seed, trials, slots }: Game, instance: Instan
   });
   const curve = new Curve(instance);
   const times: number[] = [];
-  const delay = streamOf("delay", seed);
-  let [crashes, asked, now] = [0, 0, 0];
+  const clock = new Clock<{ number: number; values: Values }>(streamOf("delay", seed));
+  let [crashes, asked] = [0, 0];
   let best = { loss: Infinity, values: defaults(space) };
-  const running: { number: number; values: Values; until: number }[] = [];
-  while (asked <= trials || running.length > 0) {
-    if (running.length < slots && asked <= trials && (asked !== 1 || running.length === 0)) {
+  while (asked <= trials || clock.running > 0) {
+    if (clock.running < slots && asked <= trials && (asked !== 1 || clock.running === 0)) {
       const { number, values, ms } = await bridge().ask<{ number: number; values: Values; ms: number }>({ do: "ask" });
       times.push(ms);
-      running.push({ number, values, until: now + durationOf(delay) });
+      clock.begin({ number, values });
       asked++;
       continue;
     }
-    running.sort((a, b) => a.until - b.until);
-    const ended = running.shift();
+    const ended = clock.next();
     if (!ended) break;
-    now = ended.until;
     let loss: number | undefined;
     try {
       loss = await instance.measure(ended.values, 42);

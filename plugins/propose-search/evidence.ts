@@ -22,6 +22,8 @@ export interface Noise {
   readonly freedom: number;
 }
 
+export const isNoisy = (noise: Noise | undefined): boolean => noise !== undefined && noise.sd > 0;
+
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
@@ -35,7 +37,7 @@ export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
     ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
     0,
-    noise && noise.sd > 0 ? Math.log(2) : 0,
+    isNoisy(noise) ? Math.log(2) : 0,
     noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
     Math.log(Math.min(0.4, 10 / axes.length)),
   ],

@@ -1,7 +1,7 @@
 import { mean, quantile, variance, type Axis } from "../../kit/index.ts";
 import { squareOf } from "./columns.ts";
 import { factored, pairsOf, scalesOf, squaresOf, withPoint, type Factor } from "./covariance.ts";
-import { ascend, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
+import { ascend, isNoisy, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
 import type { Tried } from "./knowledge.ts";
 
 /** What proposals are ranked by: the points near the best one, and how their outcomes vary together. */
@@ -73,8 +73,7 @@ export function modelOf(
   const prior = priorOf(axes, noise);
   const data = { y: scale.y, shares: sharesOf(tried) };
   const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
-  const isNoisy = noise !== undefined && noise.sd > 0;
-  return { ...scale, center, tried, ascent, isNoisy, age: 0, factor: factorOf(tried, ascent, squares) };
+  return { ...scale, center, tried, ascent, isNoisy: isNoisy(noise), age: 0, factor: factorOf(tried, ascent, squares) };
 }
 
 const pointsOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);

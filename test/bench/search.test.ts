@@ -40,7 +40,7 @@ describe("the benchmark of the search", () => {
       async open(seed, bridge) {
         const instance = await task.open(seed, bridge);
         const measure = async (values: Values, at: number): Promise<number> => {
-          await new Promise((resolve) => setTimeout(resolve, 8 * Math.random()));
+          await new Promise((resolve) => setTimeout(resolve, 80 * Math.random()));
           return instance.measure(values, at);
         };
         return { ...instance, measure };
