@@ -2,18 +2,15 @@ import type { Plugin, TaskChange, Taps, Trial, Turn } from "../../core/index.ts"
 import {
   axesOf,
   describeMove,
-  integer,
   placesOf,
   sample,
-  snapPlace,
-  truncatedDensity,
-  truncatedQuantile,
   valuesAt,
   violation,
   type Axis,
   type Values,
 } from "../../kit/index.ts";
 import { drawn, frozenOf, untried } from "../propose-local/index.ts";
+import { logDensity, mixtureOf, pointOf, type Mixture } from "./mixture.ts";
 
 /** Points tried at random before the densities are trusted. */
 const first = 10;
@@ -21,8 +18,6 @@ const first = 10;
 const looks = 24;
 /** A known point, or one against the constraints, is drawn again so often. */
 const draws = 11;
-/** Trials that count in full; older ones count less. */
-const fresh = 25;
 /** Points that the densities are made of at the most, the best and the latest. */
 const window = 300;
 
@@ -35,11 +30,8 @@ interface Point {
  * The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl
  * 2011): the best tenth of the points, at most 25, makes one density, all
  * others another; of 24 points drawn from the first, the one where the first
- * is highest against the second is proposed. Kernels are joint over the
- * parameters (Falkner, Klein and Hutter 2018), their bandwidths Scott's rule
- * times a fifth of the range, with the whole space as a kernel of its own
- * (Watanabe 2023). What crashed counts as worst; what is running, too, so that
- * slots keep apart.
+ * is highest against the second is proposed. What crashed counts as worst;
+ * what is running, too, so that slots keep apart.
  */
 export function proposeTpe(): Plugin {
   return {
@@ -69,11 +61,11 @@ export function proposeTpe(): Plugin {
           ...recent(state.value),
           ...running.map((values) => ({ places: placesOf(axes, values), loss: Infinity })),
         ];
-        const { good, bad } = divide(points);
+        const { good, bad } = divide(axes, points);
         const draw = (): Values => {
           if (state.value.length < first) return { ...sample(space, random), ...kept };
-          const looked = Array.from({ length: looks }, () => pointOf(axes, good, random));
-          const worth = looked.map((places) => logDensity(axes, good, places) - logDensity(axes, bad, places));
+          const looked = Array.from({ length: looks }, () => pointOf(good, random));
+          const worth = looked.map((places) => logDensity(good, places) - logDensity(bad, places));
           const best = looked[worth.indexOf(Math.max(...worth))] as number[];
           return { ...valuesAt(space, axes, best, from), ...kept };
         };
@@ -95,68 +87,13 @@ function recent(points: readonly Point[]): Point[] {
   return [...best, ...latest];
 }
 
-/** A mixture of kernels, one at each point, and the last one everywhere. */
-interface Mixture {
-  readonly centers: readonly (readonly number[])[];
-  readonly weights: readonly number[];
-  readonly width: number;
-}
-
-function divide(points: readonly Point[]): { good: Mixture; bad: Mixture } {
+function divide(axes: readonly Axis[], points: readonly Point[]): { good: Mixture; bad: Mixture } {
   const order = points.map((point, index) => ({ point, index })).sort((a, b) => a.point.loss - b.point.loss);
   const count = Math.min(Math.ceil(0.1 * points.length), 25);
   const inOrder = (list: typeof order): Mixture =>
-    mixture(list.sort((a, b) => a.index - b.index).map(({ point }) => point.places));
+    mixtureOf(
+      axes,
+      list.sort((a, b) => a.index - b.index).map(({ point }) => point.places),
+    );
   return { good: inOrder(order.slice(0, count)), bad: inOrder(order.slice(count)) };
-}
-
-function mixture(centers: readonly (readonly number[])[]): Mixture {
-  const n = centers.length;
-  const d = centers[0]?.length ?? 1;
-  const raw = centers.map((_, index) =>
-    n <= fresh || index >= n - fresh ? 1 : 1 / n + ((1 - 1 / n) * index) / (n - fresh),
-  );
-  const total = raw.reduce((sum, weight) => sum + weight, 0) + 1;
-  return {
-    centers,
-    weights: [...raw, 1].map((weight) => weight / total),
-    width: 0.2 * Math.max(1, n) ** (-1 / (d + 4)),
-  };
-}
-
-function pointOf(axes: readonly Axis[], { centers, weights, width }: Mixture, random: () => number): number[] {
-  let left = random();
-  let index = 0;
-  while (index < weights.length - 1 && left >= (weights[index] as number)) left -= weights[index++] as number;
-  const center = centers[index];
-  return axes.map((axis, j) => {
-    const { isCategory, levels } = axis;
-    const at = center?.[j];
-    if (isCategory) {
-      const stays = at !== undefined && !Number.isNaN(at) && random() < 1 - width;
-      return stays ? at : integer(random, levels.length);
-    }
-    const place =
-      at === undefined || Number.isNaN(at)
-        ? random()
-        : truncatedQuantile({ mean: at, sd: width, low: 0, high: 1 }, random());
-    return snapPlace(axis, place);
-  });
-}
-
-function logDensity(axes: readonly Axis[], { centers, weights, width }: Mixture, places: readonly number[]): number {
-  let sum = 0;
-  for (const [index, weight] of weights.entries()) {
-    const center = centers[index];
-    let density = weight;
-    for (let j = 0; j < axes.length && density > 0; j++) {
-      const { isCategory, levels } = axes[j] as Axis;
-      const [at, place] = [center?.[j], places[j] as number];
-      const isOpen = at === undefined || Number.isNaN(at) || Number.isNaN(place);
-      if (isCategory) density *= isOpen ? 1 / levels.length : (at === place ? 1 - width : 0) + width / levels.length;
-      else if (!isOpen) density *= truncatedDensity({ mean: at, sd: width, low: 0, high: 1 }, place);
-    }
-    sum += density;
-  }
-  return Math.log(Math.max(sum, Number.MIN_VALUE));
 }
