@@ -91,6 +91,10 @@ export function nearestLevel(levels: readonly number[], place: number): number {
   return place - (levels[low] as number) <= (levels[high] as number) - place ? low : high;
 }
 
+/** Where the nearest place changes: halfway between each two in rising order. */
+export const bordersOf = (levels: readonly number[]): number[] =>
+  levels.slice(1).map((level, i) => (level + (levels[i] as number)) / 2);
+
 function withItem(tuple: Value, [first = 0, ...rest]: readonly number[], value: Value): Value {
   const items = [...(tuple as readonly Value[])];
   items[first] = rest.length === 0 ? value : withItem(items[first] ?? [], rest, value);

@@ -1,4 +1,4 @@
-import { cholesky, normalQuantile, normalShare, solveLower, type Axis } from "../../kit/index.ts";
+import { bordersOf, cholesky, normalQuantile, normalShare, solveLower, type Axis } from "../../kit/index.ts";
 
 /**
  * The search distribution of CMA-ES (Hansen, The CMA evolution strategy: a
@@ -164,7 +164,7 @@ function withMargins(axes: readonly Axis[], given: Distribution, margin: number)
   for (const [j, { isCategory, levels }] of axes.entries()) {
     if (isCategory || levels.length < 2) continue;
     const sd = given.sigma * (spread[j] as number) * Math.sqrt((given.covariance[j] as readonly number[])[j] as number);
-    const borders = levels.slice(1).map((level, k) => (level + (levels[k] as number)) / 2);
+    const borders = bordersOf(levels);
     const at = mean[j] as number;
     const below = borders.findLast((border) => border < at);
     const above = borders.find((border) => border >= at);

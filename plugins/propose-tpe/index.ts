@@ -1,16 +1,7 @@
 import type { Plugin, TaskChange, Taps, Trial, Turn } from "../../core/index.ts";
-import {
-  axesOf,
-  describeMove,
-  placesOf,
-  sample,
-  valuesAt,
-  violation,
-  type Axis,
-  type Values,
-} from "../../kit/index.ts";
+import { axesOf, describeMove, placesOf, sample, valuesAt, violation, type Values } from "../../kit/index.ts";
 import { drawn, frozenOf, untried } from "../propose-local/index.ts";
-import { logDensity, mixtureOf, pointOf, type Mixture } from "./mixture.ts";
+import { logDensity, mixtureOf, pointOf, supportOf, type Mixture, type Support } from "./mixture.ts";
 
 /** Points tried at random before the densities are trusted. */
 const first = 10;
@@ -40,6 +31,7 @@ export function proposeTpe(): Plugin {
     apply(taps: Taps<TaskChange>) {
       const space = taps.space ?? { parameters: {} };
       const axes = axesOf(space);
+      const supports = axes.map(supportOf);
       const sign = taps.objective.direction === "minimize" ? 1 : -1;
       const isNewIn = untried(taps);
       const state = taps.state(
@@ -61,7 +53,7 @@ export function proposeTpe(): Plugin {
           ...recent(state.value),
           ...running.map((values) => ({ places: placesOf(axes, values), loss: Infinity })),
         ];
-        const { good, bad } = divide(axes, points);
+        const { good, bad } = divide(supports, points);
         const draw = (): Values => {
           if (state.value.length < first) return { ...sample(space, random), ...kept };
           const looked = Array.from({ length: looks }, () => pointOf(good, random));
@@ -87,12 +79,12 @@ function recent(points: readonly Point[]): Point[] {
   return [...best, ...latest];
 }
 
-function divide(axes: readonly Axis[], points: readonly Point[]): { good: Mixture; bad: Mixture } {
+function divide(supports: readonly Support[], points: readonly Point[]): { good: Mixture; bad: Mixture } {
   const order = points.map((point, index) => ({ point, index })).sort((a, b) => a.point.loss - b.point.loss);
   const count = Math.min(Math.ceil(0.1 * points.length), 25);
   const inOrder = (list: typeof order): Mixture =>
     mixtureOf(
-      axes,
+      supports,
       list.sort((a, b) => a.index - b.index).map(({ point }) => point.places),
     );
   return { good: inOrder(order.slice(0, count)), bad: inOrder(order.slice(count)) };

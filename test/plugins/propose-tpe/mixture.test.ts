@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { axesOf, streamOf, type Parameter } from "../../../kit/index.ts";
-import { logDensity, mixtureOf, pointOf } from "../../../plugins/propose-tpe/mixture.ts";
+import { logDensity, mixtureOf, pointOf, supportOf } from "../../../plugins/propose-tpe/mixture.ts";
 
-const axisOf = (parameter: Parameter) => axesOf({ parameters: { x: parameter } });
-const whole = axisOf({ type: "int", min: 1, max: 5, default: 1 });
-const sizes = axisOf({ type: "int", min: 1, max: 9, scale: "log", default: 1 });
-const kinds = axisOf({ type: "choice", values: ["a", "b", "c"], default: "a" });
-const numbers = axisOf({ type: "float", min: 0, max: 1, default: 0.5 });
-const levelsOf = (axes: typeof whole): readonly number[] => axes[0]?.levels ?? [];
+const on = (parameter: Parameter) => axesOf({ parameters: { x: parameter } }).map(supportOf);
+const whole = on({ type: "int", min: 1, max: 5, default: 1 });
+const sizes = on({ type: "int", min: 1, max: 9, scale: "log", default: 1 });
+const kinds = on({ type: "choice", values: ["a", "b", "c"], default: "a" });
+const numbers = on({ type: "float", min: 0, max: 1, default: 0.5 });
+const levelsOf = (supports: typeof whole): readonly number[] => supports[0]?.axis.levels ?? [];
 
 describe("the densities of propose-tpe", () => {
   it("sum to one over the values of an axis", () => {
@@ -52,7 +52,7 @@ describe("the densities of propose-tpe", () => {
   it("hold the outermost whole number for as likely as any other, and one of two is left now and then", () => {
     const empty = mixtureOf(whole, []);
     for (const level of levelsOf(whole)) expect(logDensity(empty, [level])).toBeCloseTo(Math.log(1 / 5), 10);
-    const switched = axisOf({ type: "int", min: 0, max: 1, default: 0 });
+    const switched = on({ type: "int", min: 0, max: 1, default: 0 });
     const stuck = mixtureOf(switched, [[0], [0], [0], [0]]);
     expect(Math.exp(logDensity(stuck, [1]))).toBeGreaterThan(0.1);
   });
