@@ -68,7 +68,9 @@ describe("docs/config.md", () => {
 
   it("has an objective in TypeScript that runs", async () => {
     const resolved = await load("runs.ts", blocks("config.md", "ts")[1] ?? "");
-    expect((await execute(resolved, join(folder, "run-objective"))).reason).toMatch(/trials|target|best/);
+    const { levels, reason } = await execute(resolved, join(folder, "run-objective"));
+    expect(reason).toMatch(/trials|target|best/);
+    expect(levels.get("inner")?.incumbent?.trial.id).toBeGreaterThan(0);
   });
 
   it("has a config of YAML that is taken, and whose first line names the schema that is then there", async () => {
