@@ -22,8 +22,6 @@ export interface Noise {
   readonly freedom: number;
 }
 
-export const isNoisy = (noise: Noise | undefined): boolean => noise !== undefined && noise.sd > 0;
-
 /**
  * Before anything is seen: an axis matters over some four tenths of its range,
  * categories are more alike than not, and the additive part and the joint one
@@ -37,8 +35,8 @@ export const priorOf = (axes: readonly Axis[], noise?: Noise): Prior => ({
   means: [
     ...axes.map(({ isCategory }) => Math.log(isCategory ? 2 : 0.42)),
     0,
-    isNoisy(noise) ? Math.log(2) : 0,
-    noise ? 2 * Math.log(Math.max(noise.sd, 1e-3)) : Math.log(0.01),
+    noise ? Math.log(2) : 0,
+    noise ? 2 * Math.log(noise.sd) : Math.log(0.01),
     Math.log(Math.min(0.4, 10 / axes.length)),
   ],
   sds: [...axes.map(() => 0.5), 1, 0.7, noise ? Math.max(0.3, Math.sqrt(2 / noise.freedom)) : 1.5, 0.5],

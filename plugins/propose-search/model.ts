@@ -1,7 +1,7 @@
 import { mean, quantile, variance, type Axis } from "../../kit/index.ts";
 import { squareOf } from "./columns.ts";
 import { factored, pairsOf, scalesOf, squaresOf, withPoint, type Factor } from "./covariance.ts";
-import { ascend, isNoisy, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
+import { ascend, priorOf, startOf, type Ascent, type Noise } from "./evidence.ts";
 import type { Tried } from "./knowledge.ts";
 
 /** What proposals are ranked by: the points near the best one, and how their outcomes vary together. */
@@ -12,7 +12,7 @@ export interface Model extends Scale {
   readonly tried: readonly Tried[];
   readonly factor: Factor;
   readonly ascent: Ascent;
-  /** Whether repeats differ, at the fit. */
+  /** Whether repeats differed, at the fit. */
   readonly isNoisy: boolean;
   /** Trials since the fit. */
   readonly age: number;
@@ -25,6 +25,8 @@ interface Scale {
   readonly toLoss: (y: number) => number;
 }
 
+/** Repeats that differ by less, of the outcomes' standard deviation, tell nothing. */
+const agreement = 1e-3;
 /** Points that the model is fitted to at the most: the nearest to the best one. */
 const window = 100;
 /** Up to so many points there is a fit after every trial; with more it lasts as long as it costs, by the cube. */
@@ -73,7 +75,7 @@ export function modelOf(
   const prior = priorOf(axes, noise);
   const data = { y: scale.y, shares: sharesOf(tried) };
   const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
-  return { ...scale, center, tried, ascent, isNoisy: isNoisy(noise), age: 0, factor: factorOf(tried, ascent, squares) };
+  return { ...scale, center, tried, ascent, isNoisy: noise !== undefined, age: 0, factor: factorOf(tried, ascent, squares) };
 }
 
 const pointsOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);
@@ -116,11 +118,16 @@ function pooled(tried: readonly Tried[]): Noise | undefined {
   return freedom === 0 ? undefined : { sd: Math.sqrt(squares / freedom), freedom };
 }
 
-/** The same on the model's scale. */
+/**
+ * The same on the model's scale; undefined where the repeats agree as well. A program that draws all its luck from a seed
+ * of its own repeats itself to the digit, and is no smoother for it: how rugged it is the other points have to tell.
+ */
 function noiseOf(tried: readonly Tried[], { toModel }: Scale): Noise | undefined {
   const noise = pooled(tried);
+  if (!noise) return undefined;
   const best = Math.min(...tried.map(({ losses }) => mean(losses)));
-  return noise && { ...noise, sd: toModel(best + noise.sd) - toModel(best) };
+  const sd = toModel(best + noise.sd) - toModel(best);
+  return sd < agreement ? undefined : { ...noise, sd };
 }
 
 /**

@@ -169,10 +169,10 @@ describe("the surrogate", () => {
 });
 
 describe("what is expected of noisy measurements", () => {
-  it("is that the signal varies more, but not where repeats came out the same", () => {
+  it("is that the signal varies more", () => {
     const signal = axes.length + 1;
     expect(priorOf(axes, { sd: 0.1, freedom: 3 }).means[signal]).toBeCloseTo(Math.log(2), 10);
-    for (const quiet of [priorOf(axes), priorOf(axes, { sd: 0, freedom: 3 })]) expect(quiet.means[signal]).toBe(0);
+    expect(priorOf(axes).means[signal]).toBe(0);
   });
 
   it("is worth as much as with its uncertainty multiplied by the exploration weight, which changes no belief", () => {
@@ -212,6 +212,23 @@ describe("the model from trial to trial", () => {
       expect(one?.mean).toBeCloseTo(other?.mean as number, 8);
       expect(one?.sd).toBeCloseTo(other?.sd as number, 8);
     }
+  });
+
+  it("learns the noise from repeats, unless they agree to the digit: such a program may be as rugged as any", () => {
+    const rugged = (id: number): Tried => at(id, [truth(points[id % 24] as number[]) + 0.3 * (id % 2)]);
+    const repeated = (by: number): Model => {
+      const all = new Map(Array.from({ length: 24 }, (_, id) => [id, rugged(id)]));
+      const [loss = NaN] = rugged(3).losses;
+      all.set(3, at(3, [loss - by, loss + by, loss]));
+      return modelOf(all, axes, 3, undefined, 30) as Model;
+    };
+    const once = modelOf(new Map(Array.from({ length: 24 }, (_, id) => [id, rugged(id)])), axes, 3, undefined, 30);
+    for (const by of [0, 1e-6]) {
+      expect(repeated(by).isNoisy).toBe(false);
+      expect(repeated(by).factor.scales.noise).toBeCloseTo(once?.factor.scales.noise as number, 1);
+    }
+    expect(repeated(0.01).isNoisy).toBe(true);
+    expect(repeated(0.01).factor.scales.noise).toBeLessThan((once?.factor.scales.noise as number) / 3);
   });
 
   it("is fitted again in time, and where the best point is none of its own", () => {
