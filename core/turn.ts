@@ -23,9 +23,10 @@ export interface TurnContext<C> {
   judge(level: string, test: Test): Evidence | undefined;
 }
 
-/** A draft that passed the check, or the reasons why none did. */
+/** A draft that passed the check, or why the last of them did not. */
 interface Side<C> {
   candidate?: C;
+  refused?: string;
   draft?: Draft<C>;
   arm: Arm<C>;
   touches: Touch[];
@@ -178,21 +179,20 @@ async function attempt<C>(context: TurnContext<C>, arm: Arm<C>, now: View<C>, pa
     if ("candidate" in checked) return { candidate: checked.candidate, draft, arm, touches };
     refused.push({ candidate: draft.candidate, reason: checked.refused });
   }
-  return { arm, touches };
+  return { arm, touches, refused: refused.at(-1)?.reason };
 }
 
 async function fallBack<C>(
   context: TurnContext<C>,
-  { arm, touches }: Side<C>,
+  { arm, touches, refused }: Side<C>,
   now: View<C>,
   parent: Trial<C>,
 ): Promise<Side<C> | undefined> {
-  const level = context.ledger.setup.level;
   for (let round = attempts; round < attempts + 20; round++) {
     const turn = turnMaker(context, arm, now, parent, [], round)("fallback");
-    const candidate = level.fallback(turn) as C | undefined;
+    const candidate = context.ledger.setup.level.fallback(turn) as C | undefined;
     if (candidate === undefined) return undefined;
-    const draft: Draft<C> = { candidate, by: "fallback", brief: [] };
+    const draft: Draft<C> = { candidate, by: "fallback", hypothesis: `proposals were refused: ${refused}`, brief: [] };
     const checked = check(context.ledger, draft, turn);
     if ("candidate" in checked) return { candidate: checked.candidate, draft, arm, touches };
   }

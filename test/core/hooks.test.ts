@@ -65,7 +65,8 @@ describe("a tap", () => {
     const { facts } = await run({ ...withPlugins(refusing), budget: { trials: 1 } });
     expect(reasons).toEqual([[], ["not today"], ["not today", "not today"]]);
     const [turn] = ofType(facts, "turn").slice(1);
-    expect((turn?.trials as Trial[])[0]).toMatchObject({ by: "fallback" });
+    const hypothesis = "proposals were refused: not today";
+    expect((turn?.trials as Trial[])[0]).toMatchObject({ by: "fallback", hypothesis });
   });
 
   it("may not answer null", async () => {
