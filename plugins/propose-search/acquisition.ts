@@ -16,12 +16,14 @@ export interface Around {
   readonly running: readonly (readonly number[])[];
   /** Places as they will be, conditions applied. */
   whole(places: readonly number[]): readonly number[];
+  /** Whether the space's constraints hold there. */
+  isLegal(places: readonly number[]): boolean;
 }
 
 interface Ranked {
   readonly places: readonly number[];
   worth: number;
-  /** Its worth counts the chance to crash. */
+  /** Its worth counts the chance to crash, and is none where a constraint forbids it. */
   isSettled: boolean;
 }
 
@@ -57,7 +59,7 @@ export function candidatesFrom(
   around: Around,
   { parent, random, view }: Turn<TaskChange>,
 ): Candidate[] {
-  const { axes, start, reach, running, whole } = around;
+  const { axes, start, reach, running, whole, isLegal } = around;
   const { direction } = view.objective;
   const sign = direction === "minimize" ? 1 : -1;
   const own = known.model as Model;
@@ -79,9 +81,9 @@ export function candidatesFrom(
 
   const ranked: Ranked[] = [];
   let leading = 0;
-  /** The chance to crash can only lower a worth, so it is asked for those alone that lead. */
+  /** What can only lower a worth is asked of those alone that lead. */
   const settle = (one: Ranked): void => {
-    if (!one.isSettled) one.worth *= (1 - chance(one.places)) ** caution;
+    if (!one.isSettled) one.worth *= isLegal(one.places) ? (1 - chance(one.places)) ** caution : 0;
     one.isSettled = true;
   };
   const add = (given: readonly number[]): void => {

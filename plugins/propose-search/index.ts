@@ -82,6 +82,7 @@ export function searchMoves(
         switches.some((axis) => places[axis] !== start[axis])
           ? placesWith(axes, valuesAt(space, axes, places, from), code)
           : places,
+      isLegal: (places) => !space.constraints || violation(space, valuesAt(space, axes, places, from)) === undefined,
     };
     if (isAsking(known, running.length)) {
       const far = drawn(() => valuesAt(space, axes, anyPlace(axes, start, random, free), from), isNew, draws);

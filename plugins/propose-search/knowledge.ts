@@ -141,9 +141,10 @@ export function movedOf(
   return new Set([...near, ...running].flatMap((places) => movedFrom(start, places)));
 }
 
-/** Why a point must not be gone to again: the kind of its crash, or the limit that it broke. */
+/** Why a point must not be gone to again: the kind of its crash, the limit that it broke, or that it was stopped early. */
 function crashOf(outcome: Outcome, { limits = {} }: Objective): string | undefined {
   if (outcome.status === "crashed") return outcome.kind;
+  if (outcome.status === "pruned") return outcome.status;
   if (outcome.status !== "measured") return undefined;
   const broken = Object.entries(limits).find(([name, { min = -Infinity, max = Infinity }]) => {
     const value = outcome.metrics[name] ?? NaN;

@@ -75,7 +75,15 @@ export function modelOf(
   const prior = priorOf(axes, noise);
   const data = { y: scale.y, shares: sharesOf(tried) };
   const ascent = ascend(from ?? startOf(prior), squares, data, prior, rounds ?? roundsFor(tried.length));
-  return { ...scale, center, tried, ascent, isNoisy: noise !== undefined, age: 0, factor: factorOf(tried, ascent, squares) };
+  return {
+    ...scale,
+    center,
+    tried,
+    ascent,
+    isNoisy: noise !== undefined,
+    age: 0,
+    factor: factorOf(tried, ascent, squares),
+  };
 }
 
 const pointsOf = (tried: readonly Tried[]): (readonly number[])[] => tried.map(({ places }) => places);

@@ -266,6 +266,43 @@ describe("propose-search", () => {
     expect(await above({ memory: { max: 400 } })).toBeLessThan(0.3); // the best there is lies at the limit
   });
 
+  it("looks for what is legal where the constraints leave no room for what would be better", async () => {
+    const float = { type: "float", min: 0, max: 1, default: 0.2 } as const;
+    const names = Array.from({ length: 12 }, (_, n) => `x${n}`);
+    const parameters = Object.fromEntries(names.map((name) => [name, float]));
+    const sum = (values: Values): number => names.slice(0, 4).reduce((all, name) => all + (values[name] as number), 0);
+    const measure = (values: Values): number =>
+      names.reduce((all, name) => all + ((values[name] as number) - 0.7) ** 2, 0);
+    const constrained = { parameters, constraints: [(values: Values) => sum(values) <= 1.2 || "too much"] };
+    const believed: number[] = [];
+    for (const seed of seeds) {
+      const { trials } = await search({ space: constrained, measure, seed, trials: 50 });
+      const late = trials.slice(10);
+      believed.push(late.filter(({ hypothesis }) => hypothesis?.startsWith("predicted")).length / late.length);
+    }
+    expect(mean(believed)).toBeGreaterThan(0.95); // of the others nothing is expected: the model's were all illegal
+  });
+
+  it("learns from what was stopped early, as from what crashes: it asks once whether the baseline is good", async () => {
+    const distance = (values: Values): number =>
+      Object.values(values).reduce<number>((sum, x) => sum + ((x as number) - 0.2) ** 2, 0);
+    const outcomeOf = (value: number): Outcome =>
+      value > 0.05
+        ? { status: "pruned", reason: "it goes badly", seconds: 0 }
+        : { status: "measured", metric: value, metrics: { loss: value }, seconds: 0 };
+    const evaluator: Plugin = {
+      name: "stopping",
+      contract: 1,
+      apply: (taps) =>
+        taps.evaluate((trial: Trial<TaskChange>) => Promise.resolve(outcomeOf(distance(valuesOf(trial))))),
+    };
+    for (const seed of seeds) {
+      const { trials, best, view } = await search({ space: box, evaluator, trials: 40, seed });
+      expect(trials.filter(({ hypothesis }) => hypothesis?.startsWith("from anywhere")).length).toBe(1);
+      expect(best).toBeLessThan(0.95 * (view?.baseline ?? 0));
+    }
+  });
+
   it("is not led astray by noise: repeats count as more of the same point", async () => {
     const noise = 0.1;
     const measure = (values: Values, seed: number): number =>
