@@ -77,10 +77,11 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
 const discard = (reason: string): Verdict => ({ decision: "discard", reason });
 
 /** Why a trial was dropped whatever it measured, by a limit or the check; undefined where its measurement decided. */
-export const barOf = ({ outcome, verdict, confirms }: Trial): string | undefined =>
-  outcome?.status === "measured" && verdict?.decision === "discard" && !verdict.estimate && !confirms
-    ? verdict.reason
-    : undefined;
+export function barOf({ outcome, verdict, confirms, touches }: Trial): string | undefined {
+  const wasJudged = touches.some(({ hook }) => hook === "select"); // the worse side of a pair is not
+  if (confirms || !wasJudged || outcome?.status !== "measured") return undefined;
+  return verdict?.decision === "discard" && !verdict.estimate ? verdict.reason : undefined;
+}
 
 /** A repeat of the baseline that failed changes nothing: the baseline is what everything is compared with. */
 function unmeasured({ outcome, repeatOf }: Trial<TaskChange>, { incumbent }: Judging<TaskChange>): Verdict {

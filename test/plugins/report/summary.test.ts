@@ -2,9 +2,11 @@ import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import type { Config, Objective, Plugin, TaskChange, Trial } from "../../../core/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { progress } from "../../../plugins/progress/index.ts";
 import { summaryLines } from "../../../plugins/report/index.ts";
 import { selectImprovement } from "../../../plugins/select-improvement/index.ts";
+import { shaper } from "../../support/bowl.ts";
 import { counting } from "../../support/counting.ts";
 import { run } from "../../support/run.ts";
 
@@ -63,6 +65,13 @@ describe("a trial that was dropped whatever it measured", () => {
     const { screen, summary } = await told({ noise: "none", direction: "maximize", limits: { memory: { max: 9 } } });
     expect(screen).toMatch(/^trial 2 .*dropped +X 0 → 2 {2}by counting$/m);
     expect(summary[1]).toBe("best: the baseline, loss 10.00; nothing was better beyond the noise");
+  });
+
+  it("nor where it was the worse side of a pair", async () => {
+    const plus = shaper("plus", ({ X }) => ({ X: (X as number) + 100 }));
+    const levels = [innerLoop(), outerLoop({ changes: "mechanisms", every: 4 })];
+    const { screen } = await told({ noise: "none", direction: "maximize" }, { levels, plugins: [plus] });
+    expect(screen).toMatch(/^trial \d .*dropped .* with plus {2}\[plus changed\]$/m);
   });
 });
 
