@@ -197,7 +197,17 @@ async function learnWrites({ run, frozen, told }: Opened): Promise<void> {
 /** @throws E_TASK_INVALID where the command's program is not to be found */
 async function checkCommand(task: Task, home: string): Promise<void> {
   const [program = ""] = task.command;
-  const folder = resolve(home, task.folder);
+  if (await isProgram(program, resolve(home, task.folder))) return;
+  throw new BilevelError("E_TASK_INVALID", "the command's program is not to be found or not executable", {
+    path: "task.command[0]",
+    received: program,
+    allowed: program.includes("/") ? "an executable file; the path is relative to task.folder" : "a program on PATH",
+    hint: "try it in a terminal in the task's folder",
+  });
+}
+
+/** True where a command's first word can be run: on PATH, or as a path from this folder. */
+export async function isProgram(program: string, folder: string): Promise<boolean> {
   const candidates = program.includes("/")
     ? [resolve(folder, program)]
     : (process.env.PATH ?? "").split(delimiter).map((place) => join(place, program));
@@ -209,11 +219,6 @@ async function checkCommand(task: Task, home: string): Promise<void> {
         () => false,
       ))
     )
-      return;
-  throw new BilevelError("E_TASK_INVALID", "the command's program is not to be found or not executable", {
-    path: "task.command[0]",
-    received: program,
-    allowed: program.includes("/") ? "an executable file; the path is relative to task.folder" : "a program on PATH",
-    hint: "try it in a terminal in the task's folder",
-  });
+      return true;
+  return false;
 }

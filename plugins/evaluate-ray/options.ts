@@ -102,7 +102,7 @@ export const schema = {
       default: {},
       properties: {
         port: { type: "integer", minimum: 0, maximum: 65535, default: 0 },
-        address: { type: "string", pattern: "^https?://" },
+        address: { type: "string", pattern: "^https?://", description: "a URL: http://… or https://…" },
         idleMinutes: { ...positive, default: 10 },
       },
     },

@@ -2,6 +2,7 @@ import type { ArmChange, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
 import { count } from "../../kit/text.ts";
+import { barOf } from "../select-improvement/index.ts";
 import { changeText, duration, evidenceText, measurementOf, resultOf, short, signed, touchesText } from "./words.ts";
 
 /** What the screen shows of a run; the views from the innermost level on. */
@@ -83,7 +84,7 @@ export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): str
   const gain = verdict?.gain === undefined || id === 0 || trial.confirms ? "" : signed(verdict.gain);
   const test = side && tests ? sideText(side, tests) : "";
   const touched = touchesText(trial, [...view.inForce, ...view.catalogue]);
-  const reason = outcome?.status === "measured" ? "" : ((outcome as { reason?: string } | undefined)?.reason ?? "");
+  const reason = outcome && "reason" in outcome ? outcome.reason : (barOf(trial) ?? "");
   const head = `trial ${String(id).padEnd(4)} ${measurementOf(outcome).padEnd(9)} ${gain.padEnd(9)} ${resultOf(trial).padEnd(10)}`;
   return [
     head.trimEnd(),

@@ -3,7 +3,7 @@ import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
 import { count } from "../../kit/text.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
-import { confirmed } from "../select-improvement/index.ts";
+import { barOf, confirmed } from "../select-improvement/index.ts";
 import { modelLines } from "./model-lines.ts";
 import { receiptLines, receiptOf } from "./receipt.ts";
 import { workOf, type Work } from "./work.ts";
@@ -22,7 +22,7 @@ export function summaryLines(views: readonly View[], reason: string, { folder, f
   if (!incumbent || baseline === undefined) return [...lines, "nothing was measured"];
   const gain = objective.direction === "minimize" ? baseline - incumbent.value : incumbent.value - baseline;
   if (incumbent.trial.id === 0)
-    lines.push(`best: the baseline, ${objective.metric} ${short(baseline)}; nothing was better beyond the noise`);
+    lines.push(`best: the baseline, ${objective.metric} ${short(baseline)}; ${nothingBetter(inner, baseline)}`);
   else {
     lines.push(confirmedLine(inner, `during the search ${short(incumbent.value)}, gain ${signed(gain)}`));
     lines.push(
@@ -39,11 +39,24 @@ export function summaryLines(views: readonly View[], reason: string, { folder, f
   return lines;
 }
 
+/** Why the baseline is still the best: what a limit or the check dropped may have measured better. */
+function nothingBetter({ trials, objective }: View<TaskChange>, baseline: number): string {
+  const sign = objective.direction === "minimize" ? 1 : -1;
+  const gainOf = ({ outcome }: Trial): number =>
+    outcome?.status === "measured" ? sign * (baseline - outcome.metric) : 0;
+  const barred = [...trials].filter((trial) => barOf(trial) !== undefined && gainOf(trial) > 0);
+  const [first] = barred.sort((a, b) => gainOf(b) - gainOf(a));
+  if (!first) return "nothing was better beyond the noise";
+  const dropped = count(barred.length, "trial that measured better was", "trials that measured better were");
+  return `${dropped} dropped (trial ${first.id}: ${barOf(first)}); nothing else was better beyond the noise`;
+}
+
 function confirmedLine(view: View<TaskChange>, search: string): string {
   const result = confirmed(view);
   const { metric } = view.objective;
   if (!result) return `${metric} ${search}; not measured on fresh seeds`;
-  const found = `${short(result.baseline)} → ${short(result.winner)} ± ${short(result.se)}, n=${result.n}`;
+  const within = result.n > 1 ? ` ± ${short(result.se)}` : ""; // one pair alone has no standard error
+  const found = `${short(result.baseline)} → ${short(result.winner)}${within}, n=${result.n}`;
   return result.confirmed
     ? `confirmed: ${metric} ${found}; ${search}`
     : `not confirmed on fresh seeds: ${metric} ${found}; ${search}`;

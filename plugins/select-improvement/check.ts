@@ -1,9 +1,27 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import type { Judging } from "../../core/index.ts";
+import { isAbsolute, join, resolve } from "node:path";
+import { BilevelError, type Judging, type Run } from "../../core/index.ts";
+import { isProgram } from "../evaluate-process/index.ts";
 
 const limitMs = 60_000;
+/** For output that is still under way when the program has ended. */
+const graceMs = 1000;
+
+/** @throws E_TASK_INVALID where the check's program is not on PATH; one in the task's folder may be made by a trial */
+export async function findCheck(run: Run): Promise<void> {
+  const { objective, task } = run.config;
+  const [program] = objective.check ?? [];
+  if (program === undefined || (await isProgram(program, resolve(run.home, task?.folder ?? ".")))) return;
+  if (program.includes("/") && !isAbsolute(program))
+    return run.notice(`objective.check: ${program} is not in the task's folder, so each trial has to make it`);
+  throw new BilevelError("E_TASK_INVALID", "the check's program is not to be found or not executable", {
+    path: "objective.check[0]",
+    received: program,
+    allowed: program.includes("/") ? "an executable file" : "a program on PATH",
+    hint: "try it in a terminal in the task's folder",
+  });
+}
 
 /** Runs the objective's check in the trial's folder, once; says why it failed, or undefined where it passed. */
 export async function failedCheck(
@@ -18,24 +36,43 @@ export async function failedCheck(
   return failed ?? undefined;
 }
 
+/**
+ * Ends with the program itself: what it started and left behind is ended too. A
+ * group of its own, so that a terminal's ^C does not reach it: a check that was
+ * cut short would cost an improvement.
+ */
 function run(command: readonly string[], cwd: string): Promise<string | null> {
   return new Promise((resolve) => {
     const [program = "", ...args] = command;
-    const child = spawn(program, args, {
-      cwd,
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: limitMs,
-      killSignal: "SIGKILL",
-    });
+    const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const endGroup = (): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // gone already
+      }
+    };
+    const limit = setTimeout(endGroup, limitMs);
+    process.once("exit", endGroup);
+    const over = (failed: string | null): void => {
+      clearTimeout(limit);
+      process.off("exit", endGroup);
+      resolve(failed);
+    };
     let output = "";
     const keep = (chunk: Buffer): void => void (output = (output + chunk.toString("utf8")).slice(-4000));
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    child.on("error", (error) => resolve(`the check could not be run: ${error.message}`));
+    child.on("error", (error) => over(`the check could not be run: ${error.message}`));
+    child.on("exit", () => {
+      endGroup();
+      // whatever left the group holds the output open
+      setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream.destroy()), graceMs).unref();
+    });
     child.on("close", (code, signal) => {
-      if (code === 0) return resolve(null);
+      if (code === 0) return over(null);
       const last = output.trim().split("\n").at(-1) ?? "";
-      resolve(`the check failed (${signal ? `ended by ${signal}` : `exit code ${code}`})${last ? `: ${last}` : ""}`);
+      over(`the check failed (${signal ? `ended by ${signal}` : `exit code ${code}`})${last ? `: ${last}` : ""}`);
     });
   });
 }

@@ -1,10 +1,12 @@
-import type { Judging, Objective, Plugin, TaskChange, Trial, Verdict } from "../../core/index.ts";
+import type { Judging, Plugin, TaskChange, Trial, Verdict } from "../../core/index.ts";
 import { mean, median } from "../../kit/index.ts";
-import { failedCheck } from "./check.ts";
+import { failedCheck, findCheck } from "./check.ts";
+import { breachOf, checkLimits, mustHaveLimited } from "./limits.ts";
 import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } from "./noise.ts";
 
 export { failedCheck } from "./check.ts";
 export { confirmed, type Confirmation } from "./confirmed.ts";
+export { breachOf } from "./limits.ts";
 
 export interface SelectImprovementOptions {
   /** Measurements of one candidate at the most, before it is decided. */
@@ -48,12 +50,17 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
     contract: 1,
     schema,
     options,
+    async open(run) {
+      checkLimits(run.config.objective);
+      await findCheck(run);
+    },
     apply(taps) {
       const past = taps.state(emptyNoise, (state, trial: Trial<TaskChange>) => addMeasurement(state, trial));
       taps.select(async (_verdict, trial: Trial<TaskChange>, judging: Judging<TaskChange>) => {
         if (trial.confirms) return discard("measured for the final comparison");
         if (trial.outcome?.status !== "measured") return unmeasured(trial, judging);
         const root = trial.repeatOf ?? trial.id;
+        if (trial.id === 0) mustHaveLimited(judging.objective, trial.outcome.metrics);
         const breach = breachOf(judging.objective, trial.outcome.metrics);
         if (breach !== undefined && root !== 0) return discard(breach);
         const verdict = decide(trial, trial.outcome.metric, past.value, judging, options);
@@ -68,6 +75,13 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
 }
 
 const discard = (reason: string): Verdict => ({ decision: "discard", reason });
+
+/** Why a trial was dropped whatever it measured, by a limit or the check; undefined where its measurement decided. */
+export function barOf({ outcome, verdict, confirms, touches }: Trial): string | undefined {
+  const wasJudged = touches.some(({ hook }) => hook === "select"); // the worse side of a pair is not
+  if (confirms || !wasJudged || outcome?.status !== "measured") return undefined;
+  return verdict?.decision === "discard" && !verdict.estimate ? verdict.reason : undefined;
+}
 
 /** A repeat of the baseline that failed changes nothing: the baseline is what everything is compared with. */
 function unmeasured({ outcome, repeatOf }: Trial<TaskChange>, { incumbent }: Judging<TaskChange>): Verdict {
@@ -141,15 +155,4 @@ function disagree(measured: readonly number[]): boolean {
   const middle = median(measured);
   const distances = measured.map((value) => Math.abs(value - middle));
   return Math.max(...distances) > 3 * 1.4826 * median(distances);
-}
-
-/** Which of the objective's limits these metrics break, and how; undefined where they keep them. */
-export function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
-  for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(objective.limits ?? {})) {
-    const value = metrics[name];
-    if (value === undefined) return `${name} was not measured, and it has a limit`;
-    if (value < min) return `${name} is ${value}, below its limit of ${min}`;
-    if (value > max) return `${name} is ${value}, above its limit of ${max}`;
-  }
-  return undefined;
 }

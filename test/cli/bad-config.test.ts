@@ -62,9 +62,34 @@ const cases: [
     { path: "objective.limits.mem.maxi", hint: "did you mean max?" },
   ],
   [
+    "a limit without an end",
+    { objective: '{ metric: "loss", direction: "minimize", limits: { mem: {} } }' },
+    { path: "objective.limits.mem", received: "{} (object)", allowed: "min or max" },
+  ],
+  [
+    "a noise that is not none",
+    { objective: '{ metric: "loss", direction: "minimize", noise: "low" }' },
+    { path: "objective.noise", received: '"low" (string)', allowed: '"none"' },
+  ],
+  [
+    "a target that is never reached",
+    { objective: '{ metric: "loss", direction: "minimize", target: -Infinity }' },
+    { path: "objective.target", received: "-Infinity (number)", allowed: "a finite number" },
+  ],
+  [
     "a check that is no command",
     { objective: '{ metric: "loss", direction: "minimize", check: [] }' },
-    { path: "objective.check", received: "[] (array)" },
+    { path: "objective.check", received: "[] (array)", allowed: "a list of 1 or more" },
+  ],
+  [
+    "a check of an empty word",
+    { objective: '{ metric: "loss", direction: "minimize", check: [""] }' },
+    { path: "objective.check[0]", received: '"" (string)', allowed: "a text of 1 character or more" },
+  ],
+  [
+    "a name that is no folder's",
+    { name: '"a/b"' },
+    { path: "name", received: '"a/b" (string)', allowed: expect.stringContaining("letters, digits, dots") as string },
   ],
   ["no evaluator", { evaluator: "" }, { path: "evaluator", received: "nothing" }],
   [
@@ -199,7 +224,21 @@ const cases: [
     { task: '{ folder: ".", command: "python train.py" }' },
     { path: "task.command", received: '"python train.py" (string)', allowed: "array" },
   ],
-  ["values by an unknown way", task('values: { via: "const" }'), { path: "task.values", allowed: 'a known "via"' }],
+  [
+    "values by an unknown way",
+    task('values: { via: "arg" }'),
+    {
+      path: "task.values.via",
+      received: '"arg" (string)',
+      allowed: '"constants", "env", "args", "json"',
+      hint: "did you mean args?",
+    },
+  ],
+  [
+    "values by no way",
+    task("values: {}"),
+    { path: "task.values.via", received: "nothing", allowed: '"constants", "env", "args", "json"' },
+  ],
   ["constants without a file", task('values: { via: "constants" }'), { path: "task.values.file", received: "nothing" }],
   [
     "a seed by an unknown way",
@@ -218,12 +257,26 @@ const cases: [
   [
     "an unknown type of parameter",
     parameter('{ type: "real", min: 0, max: 1 }'),
-    { path: "space.parameters.LR", allowed: 'a known "type"' },
+    {
+      path: "space.parameters.LR.type",
+      received: '"real" (string)',
+      allowed: '"float", "int", "bool", "choice", "tuple"',
+    },
   ],
   [
     "a parameter without its end",
     parameter('{ type: "float", min: 0 }'),
     { path: "space.parameters.LR.max", received: "nothing" },
+  ],
+  [
+    "a parameter with its end misspelt",
+    parameter('{ type: "float", min: 0, mx: 1 }'),
+    { path: "space.parameters.LR.max", received: "nothing", hint: "mx is not known here: did you mean max?" },
+  ],
+  [
+    "an end that is no number",
+    parameter('{ type: "float", min: NaN, max: 1 }'),
+    { path: "space.parameters.LR.min", received: "NaN (number)", allowed: "a finite number" },
   ],
   [
     "ends that leave no room",
@@ -241,6 +294,21 @@ const cases: [
     { code: "E_SPACE_INVALID", path: "space.parameters.LR", received: "min 3, max 64" },
   ],
   [
+    "ends that are too far apart",
+    parameter('{ type: "float", min: -1.7e308, max: 1.7e308 }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR", received: "min -1.7e+308, max 1.7e+308" },
+  ],
+  [
+    "a step beyond the end",
+    parameter('{ type: "int", min: 4, max: 10, step: 100 }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.step", received: "100", allowed: "max - min, 6, or less" },
+  ],
+  [
+    "a step between powers of two",
+    parameter('{ type: "int", min: 4, max: 16, scale: "pow2", step: 2 }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.step", received: "2", allowed: "nothing: leave it out" },
+  ],
+  [
     "a misspelt key of a parameter",
     parameter('{ type: "float", min: 0, max: 1, defualt: 0.5 }'),
     { path: "space.parameters.LR.defualt", hint: "did you mean default?" },
@@ -256,6 +324,25 @@ const cases: [
     { path: "space.parameters.LR.values", received: "[] (array)" },
   ],
   [
+    "a choice of one value twice",
+    parameter('{ type: "choice", values: [1, "a", 1] }'),
+    { code: "E_SPACE_INVALID", path: "space.parameters.LR.values[2]", received: "1", allowed: "each value once" },
+  ],
+  [
+    "a choice of null",
+    parameter('{ type: "choice", values: [0.01, null] }'),
+    {
+      path: "space.parameters.LR.values[1]",
+      received: "null (null)",
+      allowed: "number or string or boolean or array",
+    },
+  ],
+  [
+    "a space of one point",
+    { space: '{ parameters: { LR: { type: "choice", values: [0.1] } } }' },
+    { code: "E_SPACE_INVALID", path: "space.parameters", received: "one value in all", allowed: "two or more" },
+  ],
+  [
     "a condition on what is not there",
     parameter('{ type: "bool", when: { M: [1] } }'),
     { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.M", allowed: "N" },
@@ -264,6 +351,22 @@ const cases: [
     "a condition that can never hold",
     parameter('{ type: "bool", when: { N: [9] } }'),
     { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.N", received: "9" },
+  ],
+  [
+    "conditions in a circle",
+    {
+      space:
+        '{ parameters: { A: { type: "bool", when: { B: [true] } }, B: { type: "bool", when: { C: [true] } }, C: { type: "bool", when: { B: [true] } } } }',
+    },
+    { code: "E_SPACE_INVALID", path: "space.parameters.B.when", received: "B hangs on C, and C on B" },
+  ],
+  [
+    "conditions that cannot hold at once",
+    {
+      space:
+        '{ parameters: { A: { type: "bool", when: { B: [true], C: [1] } }, B: { type: "bool", when: { C: [2, 3] } }, C: { type: "int", min: 1, max: 4 } } }',
+    },
+    { code: "E_SPACE_INVALID", path: "space.parameters.A.when", received: "1, and 2 or 3 for B" },
   ],
   [
     "a baseline against the constraints",

@@ -45,6 +45,10 @@ describe("the schema of a config in YAML", () => {
       "a seed in the environment",
       { task: "{ folder: ., command: [node, x.js], values: { via: env }, seed: { env: S } }" },
     ],
+    [
+      "a parameter that is fixed beside one that is not",
+      { space: "{ parameters: { A: { type: choice, values: [adam] }, B: { type: float, min: 0, max: 1 } } }" },
+    ],
     ["a name and a seed", { name: "first", seed: "whale" }],
     ["a command to check with", { objective: "{ metric: loss, direction: maximize, check: [npm, test] }" }],
     [
@@ -64,6 +68,8 @@ describe("the schema of a config in YAML", () => {
     ["values by an unknown way", { task: "{ folder: ., command: [node, x.js], values: { via: magic } }" }],
     ["an unknown type of parameter", { space: "{ parameters: { LR: { type: real, min: 0, max: 1 } } }" }],
     ["a misspelt key of a parameter", { space: "{ parameters: { LR: { type: float, mim: 0, max: 1 } } }" }],
+    ["a choice of null", { space: "{ parameters: { A: { type: choice, values: [0.01, null] } } }" }],
+    ["a limit without an end", { objective: "{ metric: loss, direction: minimize, limits: { mb: {} } }" }],
     ["no trial", { budget: "{ trials: 0 }" }],
     ["a misspelt budget", { budget: "{ trails: 3 }" }],
     ["no level", { levels: "[]" }],

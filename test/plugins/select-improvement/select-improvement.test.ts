@@ -1,19 +1,24 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Config, Outcome, Plugin, TaskChange, Trial, View } from "../../../core/index.ts";
 import {
   confirmed,
+  failedCheck,
   selectImprovement,
   type SelectImprovementOptions,
 } from "../../../plugins/select-improvement/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { counting } from "../../support/counting.ts";
-import { run } from "../../support/run.ts";
+import { emptyFolder, run } from "../../support/run.ts";
 
 /** Runs X = 0, 1, 2 …, each measured by this function of X and the seed. */
 async function search(
   measure: (x: number, seed: number) => number | Outcome,
   config: Partial<Config> = {},
   options: SelectImprovementOptions = {},
+  folder = emptyFolder(),
 ): Promise<View<TaskChange>> {
   const evaluator: Plugin = {
     name: "measure",
@@ -29,19 +34,28 @@ async function search(
       }),
   };
   const space = { parameters: { X: { type: "int" as const, min: 0, max: 1000, default: 0 } } };
-  const { end } = await run({
-    evaluator,
-    space,
-    proposer: counting,
-    selector: selectImprovement(options),
-    levels: [innerLoop()],
-    ...config,
-  });
+  const { end } = await run(
+    { evaluator, space, proposer: counting, selector: selectImprovement(options), levels: [innerLoop()], ...config },
+    { folder },
+  );
   return end.levels.get("inner") as View<TaskChange>;
 }
 
 const of = (view: View<TaskChange>, x: number): Trial<TaskChange>[] =>
   [...view.trials].filter((trial) => trial.candidate.values?.X === x && !trial.confirms);
+/** What a check of a shell comes to, and the processes that it wrote down. */
+async function leaving(script: string): Promise<{ failure?: string; pids: number[] }> {
+  const folder = emptyFolder();
+  const failure = await failedCheck(["sh", "-c", script], 1, { folder, once: (_, __, run) => run() });
+  return { failure, pids: readFileSync(join(folder, "pids"), "utf8").trim().split("\n").map(Number) };
+}
+
+/** False also of what has ended and was not yet collected. */
+function isAlive(pid: number): boolean {
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return /^[^Z\s]/.test(stdout);
+}
+
 /** Noise that is known: even seeds high, odd ones low. */
 const wobble = (seed: number, size: number): number => (seed % 2 === 0 ? size : -size);
 
@@ -168,17 +182,50 @@ describe("the rule", () => {
 });
 
 describe("limits and the check", () => {
+  const limited = (limits: Record<string, { min?: number; max?: number }>, metrics = {}) =>
+    search((x) => ({ status: "measured", metric: 10 - x, metrics: x > 0 ? metrics : { memory: 5 }, seconds: 1 }), {
+      objective: { metric: "loss", direction: "minimize", noise: "none", limits },
+      budget: { trials: 2 },
+    });
+
   it("a breach of a limit, or a metric that is missing, is a discard with its reason", async () => {
-    const limited = (limits: Record<string, { min?: number; max?: number }>) =>
-      search((x) => 10 - x, {
-        objective: { metric: "loss", direction: "minimize", noise: "none", limits },
-        budget: { trials: 2 },
-      });
-    expect(of(await limited({ memory: { max: 4 } }), 1)[0]?.verdict?.reason).toBe("memory is 5, above its limit of 4");
-    expect(of(await limited({ memory: { min: 6 } }), 1)[0]?.verdict?.reason).toBe("memory is 5, below its limit of 6");
-    expect(of(await limited({ speed: { min: 6 } }), 1)[0]?.verdict?.reason).toBe(
-      "speed was not measured, and it has a limit",
-    );
+    const reason = async (limit: { min?: number; max?: number }, metrics = {}) =>
+      of(await limited({ memory: limit }, metrics), 1)[0]?.verdict?.reason;
+    expect(await reason({ max: 4 }, { memory: 5 })).toBe("memory is 5, above its limit of 4");
+    expect(await reason({ min: 6 }, { memory: 5 })).toBe("memory is 5, below its limit of 6");
+    expect(await reason({ min: 6 })).toBe("memory was not measured, and it has a limit");
+  });
+
+  it("a limit on what the baseline does not measure ends the run at once, and it goes on without that limit", async () => {
+    const folder = emptyFolder();
+    const go = (limits?: Record<string, { max: number }>) =>
+      search(
+        (x) => 10 - x,
+        { objective: { metric: "loss", direction: "minimize", noise: "none", limits }, budget: { trials: 2 } },
+        {},
+        folder,
+      );
+    await expect(go({ memry: { max: 4 } })).rejects.toMatchObject({
+      code: "E_BASELINE_FAILED",
+      details: {
+        path: "objective.limits.memry",
+        received: "loss, memory",
+        hint: expect.stringMatching(/^did you mean memory\? .* without this limit, bilevel resume goes on$/) as string,
+      },
+    });
+    const view = await go();
+    expect([...view.trials].map(({ id, verdict }) => [id, verdict?.decision])).toEqual([
+      [0, "keep"],
+      [1, "keep"],
+      [2, "keep"],
+    ]);
+  });
+
+  it("a limit that nothing could keep is refused before the first trial", async () => {
+    await expect(limited({ memory: { min: 6, max: 5 } })).rejects.toMatchObject({
+      code: "E_CONFIG_INVALID",
+      details: { path: "objective.limits.memory.max", received: "5", allowed: "min, 6, or more" },
+    });
   });
 
   it("the baseline is what everything is compared with, whatever the limits; its line says so", async () => {
@@ -210,7 +257,27 @@ describe("limits and the check", () => {
       reason: "the check failed (exit code 3): wrong answer",
     });
     expect(of(await checked(["true"]), 1)[0]?.verdict?.decision).toBe("keep");
-    expect(of(await checked(["no-such-check"]), 1)[0]?.verdict?.reason).toContain("the check could not be run");
+    expect(of(await checked(["./no-such-check"]), 1)[0]?.verdict?.reason).toContain("the check could not be run");
+  });
+
+  it("a check that is not on PATH is refused before the first trial", async () => {
+    const objective = { metric: "loss", direction: "minimize", check: ["no-such-check"] } as const;
+    await expect(search((x) => 10 - x, { objective })).rejects.toMatchObject({
+      code: "E_TASK_INVALID",
+      details: { path: "objective.check[0]", received: "no-such-check", allowed: "a program on PATH" },
+    });
+  });
+
+  it("the check is over when its program ends, and takes along what that left behind", async () => {
+    const { failure, pids } = await leaving("sleep 300 & echo $! >> pids; echo still here; exit 3");
+    expect(failure).toBe("the check failed (exit code 3): still here");
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  it.runIf(existsSync("/usr/bin/setsid"))("also where something left its group and holds the output", async () => {
+    const { failure, pids } = await leaving("setsid sleep 300 & echo $! >> pids; exit 0");
+    expect(failure).toBeUndefined();
+    for (const pid of pids.filter(isAlive)) process.kill(pid, "SIGKILL");
   });
 });
 

@@ -1,0 +1,38 @@
+import { BilevelError, nearest, type Objective } from "../../core/index.ts";
+
+/** Which of the objective's limits these metrics break, and how; undefined where they keep them. */
+export function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
+  for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(objective.limits ?? {})) {
+    const value = metrics[name];
+    if (value === undefined) return `${name} was not measured, and it has a limit`;
+    if (value < min) return `${name} is ${value}, below its limit of ${min}`;
+    if (value > max) return `${name} is ${value}, above its limit of ${max}`;
+  }
+  return undefined;
+}
+
+/** @throws E_CONFIG_INVALID where nothing could keep a limit */
+export function checkLimits({ limits = {} }: Objective): void {
+  for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(limits))
+    if (min > max)
+      throw new BilevelError("E_CONFIG_INVALID", "leaves no room", {
+        path: `objective.limits.${name}.max`,
+        received: String(max),
+        allowed: `min, ${min}, or more`,
+      });
+}
+
+/** Whatever the baseline does not print, no trial will: all of them would be dropped. @throws E_BASELINE_FAILED */
+export function mustHaveLimited({ limits = {} }: Objective, metrics: Readonly<Record<string, number>>): void {
+  const names = Object.keys(metrics);
+  const missing = Object.keys(limits).find((name) => !names.includes(name));
+  if (missing === undefined) return;
+  const near = nearest(missing, names);
+  const start = "mend the program or the limit's name and start again with a new name";
+  throw new BilevelError("E_BASELINE_FAILED", "the baseline did not measure what has a limit", {
+    path: `objective.limits.${missing}`,
+    received: names.join(", "),
+    allowed: "a metric that the program prints",
+    hint: `${near === undefined ? "" : `did you mean ${near}? `}${start}; without this limit, bilevel resume goes on`,
+  });
+}
