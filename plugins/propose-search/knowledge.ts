@@ -1,5 +1,6 @@
 import type { Objective, Outcome, TaskChange, Trial, View } from "../../core/index.ts";
 import { candidateKey, canonical, mean, placesOf, type Axis, type Values } from "../../kit/index.ts";
+import { barOf } from "../select-improvement/index.ts";
 import { modelAfter, type Model } from "./model.ts";
 
 /** One point that was tried: all its measurements, or how it crashed. */
@@ -108,12 +109,13 @@ export function learn(
   known.codes.set(canonical(candidate.edits ?? []), codeOf(known, candidate));
   known.keys.add(candidateKey(candidate));
   const places = before?.places ?? placesWith(axes, candidate.values ?? {}, codeOf(known, candidate));
-  const crash = crashOf(outcome, view.objective);
+  const crash = crashOf(trial, outcome, view.objective);
   const isFar = before?.isFar ?? trial.hypothesis === question;
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
     known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
-  } else if (crash !== undefined && !before) known.tried.set(id, { id, places, losses: [], crash, isFar });
+  } else if (crash !== undefined && (!before || crash === failedCheck))
+    known.tried.set(id, { id, places, losses: [], crash, isFar });
   const point = known.tried.get(id);
   if (id !== 0 && point && !before && known.early.length < first)
     known.early = [...known.early, point.losses[0] ?? Infinity];
@@ -141,8 +143,10 @@ export function movedOf(
   return new Set([...near, ...running].flatMap((places) => movedFrom(start, places)));
 }
 
-/** Why a point must not be gone to again: the kind of its crash, the limit that it broke, or that it was stopped early. */
-function crashOf(outcome: Outcome, { limits = {} }: Objective): string | undefined {
+const failedCheck = "check";
+
+/** Why a point must not be gone to again: the kind of its crash, the limit that it broke, that it was stopped early or failed the check. */
+function crashOf(trial: Trial<TaskChange>, outcome: Outcome, { limits = {}, check }: Objective): string | undefined {
   if (outcome.status === "crashed") return outcome.kind;
   if (outcome.status === "pruned") return outcome.status;
   if (outcome.status !== "measured") return undefined;
@@ -150,7 +154,8 @@ function crashOf(outcome: Outcome, { limits = {} }: Objective): string | undefin
     const value = outcome.metrics[name] ?? NaN;
     return !(value >= min && value <= max);
   });
-  return broken && `limit of ${broken[0]}`;
+  if (broken) return `limit of ${broken[0]}`;
+  return check && barOf(trial) !== undefined ? failedCheck : undefined;
 }
 
 function remembered(tried: ReadonlyMap<number, Tried>): Map<number, Tried> {

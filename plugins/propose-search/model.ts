@@ -44,9 +44,11 @@ export function modelAfter(
 ): Model | undefined {
   const isIn = center === id || model?.tried.some((one) => one.id === center);
   const age = (model?.age ?? 0) + 1;
-  if (!model || !isIn || age >= lifetimeOf(model.tried.length)) return modelOf(all, axes, center, model?.ascent);
   const trial = all.get(id);
-  const at = model.tried.findIndex((one) => one.id === id);
+  const at = model?.tried.findIndex((one) => one.id === id) ?? -1;
+  const isLost = at >= 0 && trial?.losses.length === 0;
+  if (!model || !isIn || isLost || age >= lifetimeOf(model.tried.length))
+    return modelOf(all, axes, center, model?.ascent);
   const aged = { ...model, center, age };
   if (trial && at >= 0) {
     const tried = model.tried.with(at, trial);

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Config, Outcome, Plugin, Space, TaskChange, Trial, Values } from "../../../index.ts";
 import {
@@ -301,6 +303,34 @@ describe("propose-search", () => {
       expect(trials.filter(({ hypothesis }) => hypothesis?.startsWith("from anywhere")).length).toBe(1);
       expect(best).toBeLessThan(0.95 * (view?.baseline ?? 0));
     }
+  });
+
+  it("keeps away from what fails the check, as from what crashes, though it measures best, and whenever it fails", async () => {
+    const late = async (isWrong: (values: Values) => boolean, noise: number): Promise<number> => {
+      const evaluator: Plugin = {
+        name: "marking",
+        contract: 1,
+        apply: (taps) =>
+          taps.evaluate((trial: Trial<TaskChange>, { folder }): Promise<Outcome> => {
+            const values = valuesOf(trial);
+            if (isWrong(values)) writeFileSync(join(folder, "wrong"), "");
+            const metric = -(values.x0 as number) + noise * normal(streamOf("check", trial.seed, valuesKey(values)));
+            return Promise.resolve({ status: "measured", metric, metrics: { loss: metric }, seconds: 0 });
+          }),
+      };
+      const objective = { metric: "loss", direction: "minimize" as const, check: ["test", "!", "-e", "wrong"] };
+      const shares: number[] = [];
+      for (const seed of seeds) {
+        const { trials } = await search({ space: box, evaluator, objective, trials: 40, seed });
+        const shown = trials.slice(21);
+        shares.push(shown.filter((trial) => (valuesOf(trial).x0 as number) > 0.5).length / shown.length);
+      }
+      return mean(shares);
+    };
+    const wrong = (values: Values): boolean => (values.x0 as number) > 0.5;
+    expect(await late(() => false, 0)).toBe(1);
+    expect(await late(wrong, 0)).toBeLessThan(0.9); // the best there is lies at 0.5
+    expect(await late(wrong, 0.1)).toBeLessThan(0.3); // some fail when they are measured again
   });
 
   it("is not led astray by noise: repeats count as more of the same point", async () => {
