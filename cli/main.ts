@@ -17,6 +17,8 @@ const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechani
 
 /** Runs the command with these arguments and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  // `| head` has read enough, a disk is full: what is done counts, not what is seen of it
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const command = yargs([...args])
     .scriptName("bilevel")
     .usage("$0 <verb>\n\nSearches for a better program, and for a better search.")

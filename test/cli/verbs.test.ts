@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -90,6 +90,30 @@ describe("the command", () => {
       .map((line) => JSON.parse(line) as { type: string });
     expect(facts[0]?.type).toBe("run");
     expect(facts.at(-1)?.type).toBe("end");
+  });
+
+  it("goes on to its end where nobody reads what it prints any more", async () => {
+    const folder = project({ trials: 4 });
+    const closed = async (...args: string[]): Promise<{ code: number | null; stderr: string }> => {
+      const child = spawn(process.execPath, ["--no-warnings", command, ...args, "-C", folder]);
+      child.stdout.destroy();
+      let stderr = "";
+      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+      await once(child, "close");
+      return { code: child.exitCode, stderr };
+    };
+    for (const verb of ["run", "status"]) expect(await closed(verb)).toEqual({ code: 0, stderr: "" });
+    expect(bilevel(folder, "status").stdout).toContain("the budget of 4 trials is used up");
+  });
+
+  it.runIf(existsSync("/dev/full"))("goes on to its end where what it prints is written to a full disk", () => {
+    const folder = project({ trials: 4 });
+    const full = openSync("/dev/full", "w");
+    const { status } = spawnSync(process.execPath, ["--no-warnings", command, "run", "-C", folder], {
+      stdio: ["ignore", full, full],
+    });
+    expect(status).toBe(0);
+    expect(bilevel(folder, "status").stdout).toContain("the budget of 4 trials is used up");
   });
 
   it("shows the end of a failing baseline's log", () => {
