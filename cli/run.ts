@@ -95,9 +95,9 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   const config = args.save === undefined ? undefined : placeToSave(folder, args.save);
   if (args.yes) for (const line of args.json ? [] : foundLines(found)) say(line);
   else if (!(await isWanted(foundLines(found)))) return;
+  const run = newRun(folder, args.name);
   if (config !== undefined) writeFileSync(config, config.endsWith(".yaml") ? configYaml(found) : configText(found));
   const resolved = config === undefined ? configOf(found, folder) : withPresentValues(await loadConfig(folder, config));
-  const run = newRun(folder, args.name);
   if (config === undefined) keepLine(run, found);
   await go(resolved, run, args);
 }

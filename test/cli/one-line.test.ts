@@ -133,6 +133,14 @@ the trial's seed goes to SEED
     expect(existsSync(join(folder, ".bilevel"))).toBe(false);
   });
 
+  it("with a name that leads out of .bilevel saves no config", () => {
+    const folder = folderWith();
+    const { status, stderr } = bilevel(folder, ...line, "--name", "../out", "--save", "--yes");
+    expect(status).toBe(2);
+    expect(stderr).toContain("is no name of a run");
+    for (const file of [".bilevel", "bilevel.config.ts"]) expect(existsSync(join(folder, file))).toBe(false);
+  });
+
   it.runIf(hasTerminal).each([
     ["n", "n\r", false],
     ["Enter", "\r", true],

@@ -152,6 +152,18 @@ describe("the command", () => {
     });
   });
 
+  it.each(["", "../../out", "a b/ü"])(
+    "answers a name that is no folder's in .bilevel with one error and 2: %j",
+    (name) => {
+      const folder = project();
+      const { status, stdout, stderr } = bilevel(folder, "run", `--name=${name}`);
+      expect([status, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(`E_USAGE  --name\n  problem   is no name of a run`);
+      expect(stderr).toContain(`received  ${JSON.stringify(name)}\n`);
+      expect(existsSync(join(folder, ".bilevel"))).toBe(false);
+    },
+  );
+
   it("tells its version, and how to start where there is no config", () => {
     const folder = emptyFolder();
     const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
