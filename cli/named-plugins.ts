@@ -151,13 +151,10 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
     const lacking = /Cannot find package '([^']+)'/.exec(line)?.[1];
     const isSyntax = error instanceof SyntaxError;
     const file = decodeURI(url.replace("file://", ""));
-    const place = isSyntax
-      ? (/^.*:\d+$/m.exec(spawnSync(process.execPath, ["--check", file], { encoding: "utf8" }).stderr)?.[0] ?? file)
-      : file;
     const isModuleTwice = /module is not defined|exports is not defined|require is not defined/.test(line);
     throw new BilevelError("E_PLUGIN_INVALID", `${specifier} cannot be loaded: ${line}`, {
       path,
-      received: place.replace("file://", ""),
+      received: isSyntax ? syntaxPlace(error, file) : file,
       hint: lacking
         ? `it needs ${lacking}, which is not installed: npm install ${lacking}`
         : isModuleTwice
@@ -168,4 +165,12 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
       cause: error,
     });
   }
+}
+
+/** Where the syntax is wrong of a file that was imported: in itself or, where Node tells, in one that it imports. */
+export function syntaxPlace({ stack = "" }: SyntaxError, file: string): string {
+  const line = /^\S.*:\d+$/m;
+  const [place] =
+    line.exec(stack) ?? line.exec(spawnSync(process.execPath, ["--check", file], { encoding: "utf8" }).stderr) ?? [];
+  return place?.replace("file://", "") ?? file;
 }
