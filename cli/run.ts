@@ -10,6 +10,7 @@ import { simplifyReport } from "../plugins/simplify/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
 import { configOf, configText, configYaml, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
+import { checkWritable } from "./own-folder.ts";
 import { withPresentValues } from "./present-values.ts";
 import { newRun, runWithConfig } from "./runs.ts";
 
@@ -132,6 +133,7 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
       .options(runOptions) as never,
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);
+    checkWritable(folder);
     await go(extended(resolved, folder, args), folder, args);
   },
 };

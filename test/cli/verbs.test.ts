@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -163,6 +172,28 @@ describe("the command", () => {
       expect(existsSync(join(folder, ".bilevel"))).toBe(false);
     },
   );
+
+  it("answers a folder of runs that is none, or cannot be written, with one error and 3", () => {
+    const folder = project({ trials: 2 });
+    const refused = (problem: string, ...args: string[]): void => {
+      const { status, stdout, stderr } = bilevel(folder, ...args);
+      expect([status, stdout]).toEqual([3, ""]);
+      expect(stderr).toContain(`E_FOLDER  ${join(folder, ".bilevel")}`);
+      expect(stderr).toContain(`received  ${problem}`);
+    };
+    writeFileSync(join(folder, ".bilevel"), "");
+    refused("EEXIST", "run");
+    refused("ENOTDIR", "resume");
+    refused("ENOTDIR", "status");
+    rmSync(join(folder, ".bilevel"));
+    if (process.getuid?.() === 0) return; // may write everywhere
+    bilevel(folder, "run");
+    chmodSync(join(folder, ".bilevel", "run-1"), 0o500);
+    refused("EACCES", "resume");
+    chmodSync(join(folder, ".bilevel"), 0o500);
+    refused("EACCES", "run");
+    for (const path of [".bilevel", ".bilevel/run-1"]) chmodSync(join(folder, path), 0o700);
+  });
 
   it("tells its version, and how to start where there is no config", () => {
     const folder = emptyFolder();
