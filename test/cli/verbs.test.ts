@@ -173,6 +173,45 @@ describe("the command", () => {
     },
   );
 
+  it.each([
+    [
+      ["run", "--minimise"],
+      ["--maximize, --params", "did you mean --minimize?"],
+    ],
+    [
+      ["resume", "--trails", "3"],
+      ["--trials, --hours, --slots", "did you mean --trials?"],
+    ],
+    [
+      ["mechanism", "lst"],
+      ["one of list, show, test, adopt", "did you mean bilevel mechanism list?"],
+    ],
+    [["show"], ["allowed   bilevel show <trial>"]],
+    [
+      ["demo", "foo"],
+      ["E_USAGE  bilevel demo [what]", "received  foo", 'allowed   "gpt"'],
+    ],
+    [
+      ["run", "--trials", "5"],
+      ["--trials goes with --command", "its budget.trials (bilevel resume --trials goes on with more)"],
+    ],
+  ])("answers %j with what goes there, and never with what belongs elsewhere", (args, told) => {
+    const { status, stderr } = bilevel(emptyFolder(), ...args);
+    expect(status).toBe(2);
+    for (const part of told) expect(stderr).toContain(part);
+    expect(stderr).not.toContain("one of run, resume");
+  });
+
+  it("takes the last of an option that is given twice", () => {
+    const folder = project({ trials: 2 });
+    expect(bilevel(folder, "run", "--name", "a", "--name", "b", "-C", emptyFolder()).status).toBe(0);
+    expect(bilevel(folder, "resume", "--trials", "9", "--trials", "+1", "--slots", "2", "--slots", "1").status).toBe(0);
+    expect(JSON.parse(bilevel(folder, "status", "--json", "--json").stdout)).toMatchObject({
+      run: "b",
+      budget: { used: 3 },
+    });
+  });
+
   it("answers a folder of runs that is none, or cannot be written, with one error and 3", () => {
     const folder = project({ trials: 2 });
     const refused = (problem: string, ...args: string[]): void => {
