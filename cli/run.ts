@@ -161,13 +161,15 @@ export async function go(
     const inner = [...end.levels.values()][0];
     const { target, direction } = resolved.config.objective;
     const best = inner?.incumbent?.value;
-    const isMissed =
-      target !== undefined && best !== undefined && (direction === "minimize" ? best > target : best < target);
-    const isMeasured = [...(inner?.trials ?? [])].some(({ id, outcome }) => id !== 0 && outcome?.status === "measured");
+    const isReached =
+      target !== undefined && best !== undefined && (direction === "minimize" ? best <= target : best >= target);
+    const isMeasured = [...(inner?.trials ?? [])].some(
+      ({ id, repeatOf, outcome }) => (repeatOf ?? id) !== 0 && outcome?.status === "measured",
+    );
     if (end.interrupted) {
       console.error(`stopped; go on with: bilevel resume ${basename(folder)}`);
       process.exitCode = by === "SIGTERM" ? 143 : 130;
-    } else process.exitCode = isMissed || !isMeasured ? 1 : 0;
+    } else process.exitCode = (target === undefined ? isMeasured : isReached) ? 0 : 1;
   } catch (error) {
     if (error instanceof BilevelError && error.code === "E_BASELINE_FAILED")
       showLog(join(folder, "trials", "0", "output.log"));

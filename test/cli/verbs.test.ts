@@ -143,6 +143,22 @@ describe("the command", () => {
     });
   });
 
+  it("ends with 0 where the baseline reaches the target", () => {
+    expect(bilevel(project({ extra: ", target: 16" }), "run")).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("the target of 16 is reached") as string,
+    });
+  });
+
+  it("ends with 1 where nothing but the baseline could be measured, however often that was", () => {
+    const folder = project({ program: 'if (X !== 9) throw new Error("no"); console.log("loss: 1");', trials: 10 });
+    const config = join(folder, "bilevel.config.ts");
+    writeFileSync(config, readFileSync(config, "utf8").replace('seed: "none"', 'seed: { env: "SEED" }'));
+    const { status, stdout } = bilevel(folder, "run");
+    expect(stdout).toContain("trial 0 on seed");
+    expect(status).toBe(1);
+  });
+
   it("answers a misspelt verb or flag with one error and 2", () => {
     const folder = emptyFolder();
     expect(bilevel(folder, "rnu")).toMatchObject({
