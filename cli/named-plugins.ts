@@ -121,14 +121,20 @@ export async function importNamed(target: string, home: string, path: string): P
   if (inner !== undefined) return inner;
   if (value !== undefined) return value;
   const names = Object.keys(module).filter((name) => name !== "default" && name !== "module.exports");
-  throw new BilevelError("E_PLUGIN_INVALID", `${specifier} has no export ${exported}`, {
+  const problem = `${specifier} has no export ${exported}`;
+  if (exported !== "default") {
+    const near = nearest(exported, names);
+    throw new BilevelError("E_PLUGIN_INVALID", problem, {
+      path,
+      allowed: names.join(", ") || "none: it has no exports",
+      hint: near && `did you mean ${specifier}#${near}?`,
+    });
+  }
+  throw new BilevelError("E_PLUGIN_INVALID", problem, {
     path,
     received: names.length > 0 ? `exports ${names.join(", ")}` : "no exports",
-    allowed: exported === "default" ? "a default export, or package#name for another one" : names.join(", "),
-    hint:
-      exported === "default" && names[0] !== undefined
-        ? `use: "${specifier}#${names[0]}"`
-        : "export default mechanism({ … })",
+    allowed: "a default export, or package#name for another one",
+    hint: names[0] === undefined ? "export default mechanism({ … })" : `use: "${specifier}#${names[0]}"`,
   });
 }
 

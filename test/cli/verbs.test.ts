@@ -125,14 +125,14 @@ describe("the command", () => {
     expect(bilevel(folder, "status").stdout).toContain("the budget of 4 trials is used up");
   });
 
-  it("shows the end of a failing baseline's log", () => {
-    const { status, stderr } = bilevel(
-      project({ program: 'console.log("loading"); throw new Error("no such data set");' }),
-      "run",
-    );
+  it("shows the end of a failing baseline's log, and says later what is to be done", () => {
+    const folder = project({ program: 'console.log("loading"); throw new Error("no such data set");' });
+    const { status, stderr } = bilevel(folder, "run");
     expect(status).toBe(1);
     expect(stderr).toContain("| Error: no such data set");
     expect(stderr).toContain("E_BASELINE_FAILED");
+    expect(bilevel(folder, "status").stdout).toContain("mend the program, then bilevel run starts another");
+    expect(bilevel(folder, "show", "3").stderr).toContain("allowed   0 to 0\n"); // and none of the outer level
   });
 
   it("ends with 1 where the target is missed", () => {
