@@ -1,10 +1,11 @@
-import { basename, dirname, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { cosmiconfig } from "cosmiconfig";
 import type { ResolvedConfig } from "../core/index.ts";
 import { BilevelError, isObject, messageOf, resolveConfig, show } from "../core/index.ts";
 import { provideOwnPackage } from "../plugins/own-package/index.ts";
-import { importNamed, loadPlugins } from "./named-plugins.ts";
+import { importNamed, loadPlugins, syntaxPlace } from "./named-plugins.ts";
 import { keepSchema } from "./own-folder.ts";
 
 const places = ["ts", "mts", "js", "mjs", "json", "yaml", "yml"].map((ending) => `bilevel.config.${ending}`);
@@ -17,24 +18,15 @@ const places = ["ts", "mts", "js", "mjs", "json", "yaml", "yml"].map((ending) =>
 export async function loadConfig(folder: string, named?: string, preset?: string): Promise<ResolvedConfig> {
   provideOwnPackage();
   const loaders = Object.fromEntries([".ts", ".mts", ".js", ".mjs"].map((ending) => [ending, importDefault]));
-  const explorer = cosmiconfig("bilevel", { searchPlaces: ["package.json", ...places], loaders, cache: false });
-  let found: { config: unknown; filepath: string } | null;
+  let found: { config: unknown; filepath: string; isEmpty?: boolean } | null;
   try {
-    found = named === undefined ? await explorer.search(folder) : await explorer.load(resolve(folder, named));
+    const explorer = cosmiconfig("bilevel", { searchPlaces: ["package.json", ...places], loaders, cache: false });
+    found = named === undefined ? await explorer.search(folder) : null;
+    // the search passes over a file that is empty or cannot be read, as if it were not there
+    const file = named ?? places.find((place) => existsSync(join(folder, place)));
+    if (!found && file !== undefined) found = await explorer.load(resolve(folder, file));
   } catch (error) {
-    if (error instanceof BilevelError) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT" && named !== undefined;
-    throw new BilevelError(
-      missing ? "E_CONFIG_MISSING" : "E_CONFIG_UNREADABLE",
-      messageOf(error).split("\n")[0] ?? "",
-      {
-        path: named ?? folder,
-        hint: missing
-          ? "give the path of a config file after --config"
-          : "the config file must load by itself: run it with node to see the whole error",
-        cause: error,
-      },
-    );
+    throw error instanceof BilevelError ? error : unreadable(error as ReadError, resolve(folder, named ?? "."));
   }
   if (!found)
     throw new BilevelError("E_CONFIG_MISSING", "there is no config here", {
@@ -47,15 +39,29 @@ export async function loadConfig(folder: string, named?: string, preset?: string
   keepSchema(file, home);
   const exported = typeof found.config === "function" ? await (found.config as () => unknown)() : found.config;
   if (!isObject(exported))
-    throw new BilevelError("E_CONFIG_INVALID", "the config is not an object", {
+    throw new BilevelError("E_CONFIG_INVALID", found.isEmpty ? "the file is empty" : "the config is not an object", {
       path: name,
       received: show(exported),
       allowed: "defineConfig({ … })",
     });
   const origins: Record<string, string> = {};
   const layered = await layer(exported, name, home, origins);
+  checkConstraints(layered.space, name);
   const whole = await loadPlugins(layered, name, home);
   return resolveConfig(preset === undefined ? whole : await withPreset(whole, preset, home, origins), file, origins);
+}
+
+/** JSON and YAML have no functions. */
+function checkConstraints(space: unknown, name: string): void {
+  const constraints: unknown = isObject(space) ? space.constraints : undefined;
+  const index = Array.isArray(constraints) ? constraints.findIndex((one) => typeof one !== "function") : -1;
+  if (index < 0) return;
+  throw new BilevelError("E_SPACE_INVALID", "a constraint is a function", {
+    path: `${name} › space.constraints[${index}]`,
+    received: show((constraints as unknown[])[index]),
+    allowed: '({ LR, DEPTH }) => LR * DEPTH < 2 || "the reason why not"',
+    hint: "write the config in TypeScript or JavaScript: docs/config.md",
+  });
 }
 
 /** A preset that takes a config gives back the whole; any other one is laid over it. */
@@ -76,8 +82,26 @@ async function withPreset(
   return found.length > 0 ? made : merge(config, made, `preset ${preset}`, "", origins);
 }
 
+/** What reading and parsing a file throws; `filepath`: that file, where it was found. */
+type ReadError = NodeJS.ErrnoException & { filepath?: string };
+
+function unreadable(error: ReadError, path: string): BilevelError {
+  if (error.code === "ENOENT")
+    return new BilevelError("E_CONFIG_MISSING", error.message, {
+      path,
+      hint: "give the path of a config file after --config",
+      cause: error,
+    });
+  const [, form, told] = /^(JSON|YAML) Error in .*:\n([^]*?)(\n\n|$)/.exec(error.message) ?? []; // then YAML's lines
+  return new BilevelError("E_CONFIG_UNREADABLE", told?.replace(/\s+/g, " ") ?? error.message, {
+    path: error.filepath ?? path,
+    ...(form === undefined ? { allowed: `one of ${places.join(", ")}` } : { hint: `mend the file: it is no ${form}` }),
+    cause: error,
+  });
+}
+
 const importDefault = async (file: string): Promise<unknown> => {
-  const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  const module = await importFile(file);
   if (module.default === undefined)
     throw new BilevelError("E_CONFIG_INVALID", "the file has no default export", {
       path: basename(file),
@@ -85,6 +109,20 @@ const importDefault = async (file: string): Promise<unknown> => {
     });
   return module.default;
 };
+
+async function importFile(file: string): Promise<{ default?: unknown }> {
+  try {
+    return (await import(pathToFileURL(file).href)) as { default?: unknown };
+  } catch (error) {
+    if (error instanceof BilevelError) throw error;
+    const isSyntax = error instanceof SyntaxError;
+    throw new BilevelError("E_CONFIG_UNREADABLE", messageOf(error).split("\n")[0] ?? "", {
+      path: isSyntax ? syntaxPlace(error, file) : file,
+      hint: isSyntax ? "mend the file" : "the config file must load by itself: run it with node to see the whole error",
+      cause: error,
+    });
+  }
+}
 
 /** The config with everything that it extends underneath: objects merged, arrays and plugins replaced. */
 async function layer(
@@ -104,6 +142,13 @@ async function layer(
     below = await importNamed(target, home, `${source} › extends`);
     if (typeof below === "function") below = (below as () => unknown)();
   }
+  if (base !== undefined && !isObject(below))
+    throw new BilevelError("E_CONFIG_INVALID", "is no config to go under this one", {
+      path: `${source} › extends`,
+      received: show(below),
+      allowed: 'the name of a preset, such as "bilevel", of a package, a path, or a config',
+      hint: typeof base === "function" ? "call it: add ()" : undefined,
+    });
   const under = isObject(below)
     ? await layer(below, typeof base === "string" ? `preset ${base}` : "extends", home, origins)
     : {};

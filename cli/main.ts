@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import yargs from "yargs";
-import { BilevelError, messageOf, nearest } from "../core/index.ts";
+import { BilevelError, messageOf } from "../core/index.ts";
 import { configVerb } from "./config.ts";
 import { demoVerb } from "./demo.ts";
 import { mechanismVerb } from "./mechanism.ts";
@@ -11,12 +11,14 @@ import { resumeVerb, runVerb } from "./run.ts";
 import { showVerb } from "./show.ts";
 import { simplifyVerb } from "./simplify.ts";
 import { statusVerb } from "./status.ts";
+import { usageError } from "./usage-error.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", packageRoot), "utf8")) as { version: string };
-const verbs = ["run", "resume", "status", "show", "replay", "simplify", "mechanism", "plugins", "demo", "config"];
 
 /** Runs the command with these arguments and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  // `| head` has read enough, a disk is full: what is done counts, not what is seen of it
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const command = yargs([...args])
     .scriptName("bilevel")
     .usage("$0 <verb>\n\nSearches for a better program, and for a better search.")
@@ -36,29 +38,24 @@ export async function main(args: readonly string[]): Promise<void> {
     .command(configVerb)
     .demandCommand(1, "a verb is needed")
     .strict()
+    .locale("en") // as all that is said here
+    .parserConfiguration({ "duplicate-arguments-array": false }) // of an option given twice, the last counts
     .version(version)
     .help()
     .alias("help", "h")
     .wrap(100)
     .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? usageError(message, args);
+    .fail((message, error: Error | undefined, asked) => {
+      if (error) throw error;
+      asked.showHelp((help) => {
+        throw usageError(message, args, help);
+      });
     });
   try {
     await command.parseAsync();
   } catch (error) {
     process.exitCode = tell(error, args.includes("--debug"));
   }
-}
-
-function usageError(message: string, args: readonly string[]): BilevelError {
-  const verb = args.find((arg) => !arg.startsWith("-"));
-  const near = verb && !verbs.includes(verb) ? nearest(verb, verbs) : undefined;
-  const line = message.replace(/\s*\n\s*/g, " ").trim();
-  return new BilevelError("E_USAGE", line, {
-    allowed: `one of ${verbs.join(", ")}; bilevel --help shows all`,
-    hint: near && `did you mean bilevel ${near}?`,
-  });
 }
 
 function tell(error: unknown, isDebug: boolean): number {

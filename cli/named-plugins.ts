@@ -121,14 +121,20 @@ export async function importNamed(target: string, home: string, path: string): P
   if (inner !== undefined) return inner;
   if (value !== undefined) return value;
   const names = Object.keys(module).filter((name) => name !== "default" && name !== "module.exports");
-  throw new BilevelError("E_PLUGIN_INVALID", `${specifier} has no export ${exported}`, {
+  const problem = `${specifier} has no export ${exported}`;
+  if (exported !== "default") {
+    const near = nearest(exported, names);
+    throw new BilevelError("E_PLUGIN_INVALID", problem, {
+      path,
+      allowed: names.join(", ") || "none: it has no exports",
+      hint: near && `did you mean ${specifier}#${near}?`,
+    });
+  }
+  throw new BilevelError("E_PLUGIN_INVALID", problem, {
     path,
     received: names.length > 0 ? `exports ${names.join(", ")}` : "no exports",
-    allowed: exported === "default" ? "a default export, or package#name for another one" : names.join(", "),
-    hint:
-      exported === "default" && names[0] !== undefined
-        ? `use: "${specifier}#${names[0]}"`
-        : "export default mechanism({ … })",
+    allowed: "a default export, or package#name for another one",
+    hint: names[0] === undefined ? "export default mechanism({ … })" : `use: "${specifier}#${names[0]}"`,
   });
 }
 
@@ -151,13 +157,10 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
     const lacking = /Cannot find package '([^']+)'/.exec(line)?.[1];
     const isSyntax = error instanceof SyntaxError;
     const file = decodeURI(url.replace("file://", ""));
-    const place = isSyntax
-      ? (/^.*:\d+$/m.exec(spawnSync(process.execPath, ["--check", file], { encoding: "utf8" }).stderr)?.[0] ?? file)
-      : file;
     const isModuleTwice = /module is not defined|exports is not defined|require is not defined/.test(line);
     throw new BilevelError("E_PLUGIN_INVALID", `${specifier} cannot be loaded: ${line}`, {
       path,
-      received: place.replace("file://", ""),
+      received: isSyntax ? syntaxPlace(error, file) : file,
       hint: lacking
         ? `it needs ${lacking}, which is not installed: npm install ${lacking}`
         : isModuleTwice
@@ -168,4 +171,12 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
       cause: error,
     });
   }
+}
+
+/** Where the syntax is wrong of a file that was imported: in itself or, where Node tells, in one that it imports. */
+export function syntaxPlace({ stack = "" }: SyntaxError, file: string): string {
+  const line = /^\S.*:\d+$/m;
+  const [place] =
+    line.exec(stack) ?? line.exec(spawnSync(process.execPath, ["--check", file], { encoding: "utf8" }).stderr) ?? [];
+  return place?.replace("file://", "") ?? file;
 }

@@ -59,6 +59,14 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
       allowed: "a program and its arguments",
       hint: `trials inherit bilevel's own environment: ${variable} bilevel run --command …`,
     });
+  const [operator] = /[<>|&;]+/.exec(command.replace(/"[^"]*"|'[^']*'/g, "")) ?? [];
+  if (operator !== undefined)
+    throw new BilevelError("E_USAGE", `has ${operator} for a shell: none reads the command, the program would get it`, {
+      path: "bilevel run --command",
+      received: command,
+      allowed: "a program and its arguments, with quotes around what is meant for it",
+      hint: "several steps go into a script of their own; what a trial prints is kept in its folder",
+    });
   const file = words.find(
     (word) => source.test(word) && existsSync(join(folder, word)) && statSync(join(folder, word)).isFile(),
   );
@@ -76,14 +84,23 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
     ?.split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
+  if (wanted?.length === 0)
+    throw new BilevelError("E_USAGE", "names no parameter", {
+      path: "bilevel run --params",
+      received: JSON.stringify(params),
+      allowed: "names of constants, with commas between; without --params, those are searched that are found",
+    });
   const { parameters } = discoverSpace(text, language, wanted);
-  const missing = wanted?.find((name) => !parameters[name]);
-  const numbers = constants.filter(({ value }) => typeof value === "number").map(({ name }) => name);
+  const missing = wanted?.find((name) => !parameters[name] || name === seed);
+  const numbers = constants
+    .filter(({ name, value }) => typeof value === "number" && name !== seed)
+    .map(({ name }) => name);
   const named = numbers.filter((name) => /^[A-Z][A-Z0-9_]*$/.test(name));
   if (missing !== undefined)
     throw new BilevelError("E_USAGE", `${missing} is no constant that a range can be assumed for`, {
       path: `--params, in ${file}`,
       allowed: numbers.join(", ") || "a number at the top level of the file",
+      hint: missing === seed ? `each trial has another ${seed}` : undefined,
     });
   const chosen = Object.entries(parameters).filter(
     ([name, parameter]) => name !== seed && (wanted || isAssumed(parameter)),
@@ -101,7 +118,7 @@ export function lookInto(folder: string, { command, metric, minimize, maximize, 
     ...(seed === undefined ? {} : { seed }),
     objective: { metric, direction: minimize ? "minimize" : "maximize" },
     space: { parameters: Object.fromEntries(chosen) },
-    left: named.filter((name) => name !== seed && !chosen.some(([one]) => one === name)),
+    left: named.filter((name) => !chosen.some(([one]) => one === name)),
     trials,
   };
 }

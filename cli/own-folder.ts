@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BilevelError, messageOf } from "../core/index.ts";
 import schema from "../schema.json" with { type: "json" };
 
 /** What a config names in its first line, so that an editor completes it. */
@@ -8,11 +9,38 @@ export const schemaPath = "./.bilevel/schema.json";
 /** The folder that runs lie in, beside the config. */
 export const runsFolder = (home: string): string => join(home, ".bilevel");
 
-/** Makes that folder, which Git ignores. */
+/** Makes that folder, which Git ignores. @throws E_FOLDER */
 export function makeRunsFolder(home: string): void {
-  mkdirSync(runsFolder(home), { recursive: true });
-  const ignore = join(runsFolder(home), ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  const folder = runsFolder(home);
+  usable(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    const ignore = join(folder, ".gitignore");
+    if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  });
+}
+
+/** Names of what lies in it. @throws E_FOLDER */
+export function runsFolderNames(home: string): string[] {
+  const folder = runsFolder(home);
+  return existsSync(folder) ? usable(folder, () => readdirSync(folder)) : [];
+}
+
+/** A run that is to go on writes into its folder: asked before it starts. @throws E_FOLDER */
+export const checkWritable = (folder: string): void => usable(folder, () => accessSync(folder, constants.W_OK));
+
+function usable<T>(folder: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw new BilevelError("E_FOLDER", "cannot be used as a folder of runs", {
+      path: folder,
+      received: messageOf(error),
+      allowed: "a folder that can be read and written",
+      hint: "mend that, or work in a copy elsewhere: -C FOLDER",
+      cause: error,
+    });
+  }
 }
 
 /**

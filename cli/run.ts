@@ -10,6 +10,7 @@ import { simplifyReport } from "../plugins/simplify/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { extended, type Extension } from "./extend.ts";
 import { configOf, configText, configYaml, foundLines, isWanted, keepLine, lookInto, type Line } from "./one-line.ts";
+import { checkWritable } from "./own-folder.ts";
 import { withPresentValues } from "./present-values.ts";
 import { newRun, runWithConfig } from "./runs.ts";
 
@@ -95,9 +96,9 @@ async function goByLine(args: RunArguments & { command: string }): Promise<void>
   const config = args.save === undefined ? undefined : placeToSave(folder, args.save);
   if (args.yes) for (const line of args.json ? [] : foundLines(found)) say(line);
   else if (!(await isWanted(foundLines(found)))) return;
+  const run = newRun(folder, args.name);
   if (config !== undefined) writeFileSync(config, config.endsWith(".yaml") ? configYaml(found) : configText(found));
   const resolved = config === undefined ? configOf(found, folder) : withPresentValues(await loadConfig(folder, config));
-  const run = newRun(folder, args.name);
   if (config === undefined) keepLine(run, found);
   await go(resolved, run, args);
 }
@@ -132,6 +133,7 @@ export const resumeVerb: CommandModule<object, Omit<RunArguments, keyof Extensio
       .options(runOptions) as never,
   async handler(args) {
     const { resolved, folder } = await runWithConfig(args);
+    checkWritable(folder);
     await go(extended(resolved, folder, args), folder, args);
   },
 };
@@ -159,13 +161,15 @@ export async function go(
     const inner = [...end.levels.values()][0];
     const { target, direction } = resolved.config.objective;
     const best = inner?.incumbent?.value;
-    const isMissed =
-      target !== undefined && best !== undefined && (direction === "minimize" ? best > target : best < target);
-    const isMeasured = [...(inner?.trials ?? [])].some(({ id, outcome }) => id !== 0 && outcome?.status === "measured");
+    const isReached =
+      target !== undefined && best !== undefined && (direction === "minimize" ? best <= target : best >= target);
+    const isMeasured = [...(inner?.trials ?? [])].some(
+      ({ id, repeatOf, outcome }) => (repeatOf ?? id) !== 0 && outcome?.status === "measured",
+    );
     if (end.interrupted) {
       console.error(`stopped; go on with: bilevel resume ${basename(folder)}`);
       process.exitCode = by === "SIGTERM" ? 143 : 130;
-    } else process.exitCode = isMissed || !isMeasured ? 1 : 0;
+    } else process.exitCode = (target === undefined ? isMeasured : isReached) ? 0 : 1;
   } catch (error) {
     if (error instanceof BilevelError && error.code === "E_BASELINE_FAILED")
       showLog(join(folder, "trials", "0", "output.log"));

@@ -1,24 +1,31 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Fact, Level, Objective, ResolvedConfig, Space } from "../core/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { configOfDemo } from "./demo-run.ts";
 import { configOfRun } from "./one-line.ts";
-import { makeRunsFolder, runsFolder } from "./own-folder.ts";
+import { makeRunsFolder, runsFolder, runsFolderNames } from "./own-folder.ts";
 import { withPresentValues } from "./present-values.ts";
 import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
+import schema from "../schema.json" with { type: "json" };
 
 const namesIn = (home: string): string[] =>
-  existsSync(runsFolder(home))
-    ? readdirSync(runsFolder(home)).filter((name) => existsSync(journalFile(join(runsFolder(home), name))))
-    : [];
+  runsFolderNames(home).filter((name) => existsSync(journalFile(join(runsFolder(home), name))));
+
+const nameForm = new RegExp(schema.properties.name.pattern);
 
 /**
  * The folder for a new run: of the given name, or the next free `run-N`.
- * @throws E_RUN_EXISTS
+ * @throws E_USAGE where the name is no folder's in .bilevel; E_FOLDER, E_RUN_EXISTS
  */
 export function newRun(home: string, name?: string): string {
+  if (name !== undefined && !nameForm.test(name))
+    throw new BilevelError("E_USAGE", "is no name of a run, which is a folder in .bilevel", {
+      path: "--name",
+      received: JSON.stringify(name),
+      allowed: "letters (a to z, also capital), digits, and after the first of them . _ -",
+    });
   makeRunsFolder(home);
   if (name !== undefined && namesIn(home).includes(name))
     throw new BilevelError("E_RUN_EXISTS", `there is a run named ${name} already`, {

@@ -31,12 +31,13 @@ export const showVerb: CommandModule<object, CommonArguments & { trial: string; 
     const found = ledger?.trial(Number(number));
     if (!ledger || !found || number === "")
       throw new BilevelError("E_TRIAL_UNKNOWN", `there is no trial ${wanted} in this run`, {
-        allowed: ledgers
-          .map(
-            (one, index) =>
-              `${index === 0 ? "" : `${one.setup.name}-`}${index === 0 ? 0 : 1} to ${index === 0 ? "" : `${one.setup.name}-`}${one.nextTrial - 1}`,
-          )
-          .join(", "),
+        allowed:
+          ledgers
+            .flatMap(({ setup, nextTrial }, index) => {
+              const [before, first] = index === 0 ? ["", 0] : [`${setup.name}-`, 1];
+              return nextTrial > first ? [`${before}${first} to ${before}${nextTrial - 1}`] : [];
+            })
+            .join(", ") || "none yet",
         path: folder,
       });
     const asked = askedIn(folder, facts).filter((one) => one.level === ledger.setup.name && one.turn === found.turn);

@@ -16,12 +16,15 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
     const views = ledgers.map((ledger) => ledger.view());
     const last = facts.findLast(({ type }) => type === "end" || type === "pause");
     const owner = ownerOf(folder);
+    const baseline = ledgers[0]?.trial(0)?.outcome;
     const state =
       owner !== undefined
         ? `running (process ${owner})`
         : last && facts.at(-1) === last
           ? String(last.reason)
-          : "stopped without an end: bilevel resume goes on";
+          : baseline !== undefined && baseline.status !== "measured"
+            ? "the baseline could not be measured: mend the program, then bilevel run starts another"
+            : "stopped without an end: bilevel resume goes on";
     if (json) {
       const [inner] = views;
       const { incumbent } = inner ?? {};

@@ -1,7 +1,6 @@
 /**
- * One error class and one table of codes. A message says what, where, what was
- * received, what is allowed, and what to do; the command line prints it without
- * a stack and exits with the code's status.
+ * One error class and one table of codes. A message says what, where, what was received, what is allowed, and what to
+ * do; the command line prints it without a stack and exits with the code's status.
  */
 
 /** Exit status of the process: 2 usage or config, 3 environment, 4 journal. 1 is left for "no measured trial". */
@@ -23,6 +22,7 @@ const codes = {
   E_BASELINE_FAILED: 1,
   E_INFRASTRUCTURE: 3,
   E_CLUSTER: 3,
+  E_FOLDER: 3,
   E_DISK_FULL: 3,
   E_RUN_LOCKED: 4,
   E_JOURNAL_VERSION: 4,

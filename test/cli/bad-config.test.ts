@@ -6,6 +6,10 @@ import { loadConfig } from "../../cli/config-file.ts";
 import type { BilevelError } from "../../core/index.ts";
 import { emptyFolder } from "../support/run.ts";
 
+const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+const bilevel = (...args: string[]) =>
+  spawnSync(process.execPath, ["--no-warnings", command, ...args], { encoding: "utf8" });
+
 /** A config of TypeScript with these parts in the place of the good ones. */
 function source(parts: Record<string, string>): string {
   const all: Record<string, string> = {
@@ -391,7 +395,13 @@ describe("a bad config is answered with where, what was received and what is all
 
 describe("a config file", () => {
   const files: [name: string, file: string, text: string, expected: object][] = [
-    ["with a mistake in its syntax", "bilevel.config.ts", "export default {", { code: "E_CONFIG_UNREADABLE" }],
+    ["that is empty", "bilevel.config.yaml", "", { code: "E_CONFIG_INVALID", message: "the file is empty" }],
+    [
+      "of JavaScript that fails when it is loaded",
+      "bilevel.config.mjs",
+      'import "node:fs"; throw Object.assign(new Error("no such data"), { code: "ENOENT" });',
+      { code: "E_CONFIG_UNREADABLE", message: "no such data" },
+    ],
     [
       "without a default export",
       "bilevel.config.ts",
@@ -404,7 +414,6 @@ describe("a config file", () => {
       "export default 3;",
       { code: "E_CONFIG_INVALID", details: { received: "3 (number)" } },
     ],
-    ["of broken JSON", "bilevel.config.json", "{ a: 1 }", { code: "E_CONFIG_UNREADABLE" }],
     [
       "of YAML with a plugin that is not installed",
       "bilevel.config.yaml",
@@ -429,6 +438,26 @@ describe("a config file", () => {
       '{ "extends": "quikstart" }',
       { code: "E_PLUGIN_MISSING" },
     ],
+    ...["3", '["bilevel"]', "null"].map((base): [string, string, string, object] => [
+      `that extends ${base}`,
+      "bilevel.config.json",
+      `{ "extends": ${base} }`,
+      { code: "E_CONFIG_INVALID", details: { path: "bilevel.config.json › extends" } },
+    ]),
+    [
+      "of YAML with a constraint",
+      "bilevel.config.yaml",
+      "extends: bilevel\nspace: { constraints: ['LR < 0.5'] }",
+      {
+        code: "E_SPACE_INVALID",
+        message: "a constraint is a function",
+        details: {
+          path: "bilevel.config.yaml › space.constraints[0]",
+          received: '"LR < 0.5" (string)',
+          hint: "write the config in TypeScript or JavaScript: docs/config.md",
+        },
+      },
+    ],
   ];
   for (const [name, file, text, expected] of files)
     it(name, async () => {
@@ -437,14 +466,43 @@ describe("a config file", () => {
       await expect(loadConfig(folder)).rejects.toMatchObject(expected);
     });
 
+  const syntax: [file: string, text: string, place: string, problem: string][] = [
+    ["bilevel.config.ts", "export default {\n  budget: ,\n};", "bilevel.config.ts:2", "Expression expected"],
+    ["bilevel.config.mjs", "export default {\n  budget: ,\n};", "bilevel.config.mjs:2", "Unexpected token ','"],
+    ["bilevel.config.yaml", "levels: [1\nbudget: 2\n", "bilevel.config.yaml", "deficient indentation (2:1)"],
+    [
+      "bilevel.config.json",
+      '{ "levels": [],\n}',
+      "bilevel.config.json",
+      "Expected double-quoted property name in JSON at position 16 (line 2 column 1)",
+    ],
+    ["package.json", "{", "package.json", "Expected property name or '}' in JSON at position 1 (line 1 column 2)"],
+  ];
+  it.each(syntax)("with a mistake in its syntax is told where and which: %s", (file, text, place, problem) => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, file), text);
+    const { status, stderr } = bilevel("config", "-C", folder);
+    expect(status).toBe(2);
+    expect(stderr).toContain(`E_CONFIG_UNREADABLE  ${join(folder, place)}\n  problem   ${problem}\n`);
+  });
+
+  it("elsewhere is not looked for while the package.json where one stands is broken", () => {
+    const [here, elsewhere] = [emptyFolder(), emptyFolder()];
+    writeFileSync(join(here, "package.json"), "{");
+    writeFileSync(join(elsewhere, "bilevel.config.ts"), source({}));
+    const { status, stderr } = spawnSync(process.execPath, [command, "config", "-C", elsewhere], {
+      encoding: "utf8",
+      cwd: here,
+    });
+    expect(status).toBe(2);
+    expect(stderr).toContain(`E_CONFIG_UNREADABLE  ${join(here, "package.json")}\n`);
+  });
+
   it("of TypeScript is a module, whatever the folder's package.json says", () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
     writeFileSync(join(folder, "bilevel.config.ts"), source({}));
-    const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
-    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", command, "config", "-C", folder], {
-      encoding: "utf8",
-    });
+    const { status, stderr } = bilevel("config", "-C", folder);
     expect([status, stderr]).toEqual([0, ""]);
   });
 
@@ -481,9 +539,8 @@ describe("a config file", () => {
 it("the command prints it without a stack and ends with 2", () => {
   const folder = emptyFolder();
   writeFileSync(join(folder, "bilevel.config.ts"), source({ levels: '[innerLoop({ slots: "two" })]' }));
-  const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
   for (const verb of ["run", "config", "resume"]) {
-    const { status, stderr, stdout } = spawnSync(process.execPath, [command, verb, "-C", folder], { encoding: "utf8" });
+    const { status, stderr, stdout } = bilevel(verb, "-C", folder);
     expect(status).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toBe(

@@ -118,6 +118,10 @@ the trial's seed goes to SEED
       [...line.with(2, "RATE_SCALE=2 node train.js"), "--yes"],
       "RATE_SCALE=2 bilevel run --command",
     ],
+    ["a redirection", [...line.with(2, "node train.js > log"), "--yes"], "has > for a shell"],
+    ["two programs", [...line.with(2, "node train.js&&true"), "--yes"], "has && for a shell"],
+    ["no name of a parameter", [...line, "--params", "", "--yes"], "E_USAGE  bilevel run --params"],
+    ["the seed as a parameter", [...line, "--params", "SEED", "--yes"], "allowed   RATE, DROPOUT, WIDTH, LAYERS\n"],
     ["no trials", [...line, "--trials", "0", "--yes"], "E_USAGE  bilevel run --trials"],
     ["half a trial", [...line, "--trials", "2.5", "--yes"], "E_USAGE  bilevel run --trials"],
     ["trials below zero", [...line, "--trials", "-3", "--yes"], "E_USAGE  bilevel run --trials"],
@@ -131,6 +135,14 @@ the trial's seed goes to SEED
     expect(codeWordsIn(stderr)).toEqual([]);
     if (args.includes("--yes")) expect(stdout).toBe("");
     expect(existsSync(join(folder, ".bilevel"))).toBe(false);
+  });
+
+  it("with a name that leads out of .bilevel saves no config", () => {
+    const folder = folderWith();
+    const { status, stderr } = bilevel(folder, ...line, "--name", "../out", "--save", "--yes");
+    expect(status).toBe(2);
+    expect(stderr).toContain("is no name of a run");
+    for (const file of [".bilevel", "bilevel.config.ts"]) expect(existsSync(join(folder, file))).toBe(false);
   });
 
   it.runIf(hasTerminal).each([
@@ -165,10 +177,10 @@ the trial's seed goes to SEED
 
   it("gives the program its words as a shell would, and bilevel's own environment", () => {
     const folder = folderWith(`${program}
-if (process.argv.slice(2).join("|") !== "--name=a b|c d|e" || process.env.DEVICE !== "3")
+if (process.argv.slice(2).join("|") !== "--name=a b|c && d|e" || process.env.DEVICE !== "3")
   throw new Error(JSON.stringify([process.argv, process.env.DEVICE]));
 `);
-    const words = `node train.js --name="a b" 'c d' e`;
+    const words = `node train.js --name="a b" 'c && d' e`;
     const args = [...line.with(2, words), "--trials", "1", "--yes", "-C", folder];
     const { status, stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", command, ...args], {
       encoding: "utf8",

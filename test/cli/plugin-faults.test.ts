@@ -70,6 +70,12 @@ const faults: Record<string, Fault> = {
     code: "E_PLUGIN_INVALID",
     told: ["./faulty.js has no export warming", "allowed   cooling"],
   },
+  "a misspelt export": {
+    use: "bilevel#evaluateProces",
+    place: "evaluator",
+    code: "E_PLUGIN_INVALID",
+    told: ["bilevel has no export evaluateProces", "did you mean bilevel#evaluateProcess?"],
+  },
   "CommonJS in a package of ES modules": {
     use: "bilevel-faulty",
     files: { ...esm, "node_modules/bilevel-faulty/index.js": "module.exports = () => ({});" },

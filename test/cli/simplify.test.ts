@@ -107,6 +107,7 @@ describe("bilevel simplify", () => {
     ["a second time", ["run-1"], "bilevel resume run-1-small"],
     ["of a simplification", ["run-1-small"], "is itself a simplification"],
     ["with too few trials", ["run-1", "--trials", "0", "--name", "x"], "--trials 3 tries all 3"],
+    ["with a name that leads out of .bilevel", ["run-1", "--name", "../x"], "is no name of a run"],
     ["of a run that is not there", ["run-7"], "there is no run named run-7"],
   ])("%s is refused with a reason, and exit code 2", (_, args, reason) => {
     const { status, stderr } = bilevel(folder, "simplify", ...args);

@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -92,14 +101,38 @@ describe("the command", () => {
     expect(facts.at(-1)?.type).toBe("end");
   });
 
-  it("shows the end of a failing baseline's log", () => {
-    const { status, stderr } = bilevel(
-      project({ program: 'console.log("loading"); throw new Error("no such data set");' }),
-      "run",
-    );
+  it("goes on to its end where nobody reads what it prints any more", async () => {
+    const folder = project({ trials: 4 });
+    const closed = async (...args: string[]): Promise<{ code: number | null; stderr: string }> => {
+      const child = spawn(process.execPath, ["--no-warnings", command, ...args, "-C", folder]);
+      child.stdout.destroy();
+      let stderr = "";
+      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+      await once(child, "close");
+      return { code: child.exitCode, stderr };
+    };
+    for (const verb of ["run", "status"]) expect(await closed(verb)).toEqual({ code: 0, stderr: "" });
+    expect(bilevel(folder, "status").stdout).toContain("the budget of 4 trials is used up");
+  });
+
+  it.runIf(existsSync("/dev/full"))("goes on to its end where what it prints is written to a full disk", () => {
+    const folder = project({ trials: 4 });
+    const full = openSync("/dev/full", "w");
+    const { status } = spawnSync(process.execPath, ["--no-warnings", command, "run", "-C", folder], {
+      stdio: ["ignore", full, full],
+    });
+    expect(status).toBe(0);
+    expect(bilevel(folder, "status").stdout).toContain("the budget of 4 trials is used up");
+  });
+
+  it("shows the end of a failing baseline's log, and says later what is to be done", () => {
+    const folder = project({ program: 'console.log("loading"); throw new Error("no such data set");' });
+    const { status, stderr } = bilevel(folder, "run");
     expect(status).toBe(1);
     expect(stderr).toContain("| Error: no such data set");
     expect(stderr).toContain("E_BASELINE_FAILED");
+    expect(bilevel(folder, "status").stdout).toContain("mend the program, then bilevel run starts another");
+    expect(bilevel(folder, "show", "3").stderr).toContain("allowed   0 to 0\n"); // and none of the outer level
   });
 
   it("ends with 1 where the target is missed", () => {
@@ -108,6 +141,22 @@ describe("the command", () => {
       status: 0,
       stdout: expect.stringContaining("the target of 4 is reached") as string,
     });
+  });
+
+  it("ends with 0 where the baseline reaches the target", () => {
+    expect(bilevel(project({ extra: ", target: 16" }), "run")).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("the target of 16 is reached") as string,
+    });
+  });
+
+  it("ends with 1 where nothing but the baseline could be measured, however often that was", () => {
+    const folder = project({ program: 'if (X !== 9) throw new Error("no"); console.log("loss: 1");', trials: 10 });
+    const config = join(folder, "bilevel.config.ts");
+    writeFileSync(config, readFileSync(config, "utf8").replace('seed: "none"', 'seed: { env: "SEED" }'));
+    const { status, stdout } = bilevel(folder, "run");
+    expect(stdout).toContain("trial 0 on seed");
+    expect(status).toBe(1);
   });
 
   it("answers a misspelt verb or flag with one error and 2", () => {
@@ -126,6 +175,79 @@ describe("the command", () => {
       status: 2,
       stderr: expect.stringContaining("E_RUN_UNKNOWN") as string,
     });
+  });
+
+  it.each(["", "../../out", "a b/ü"])(
+    "answers a name that is no folder's in .bilevel with one error and 2: %j",
+    (name) => {
+      const folder = project();
+      const { status, stdout, stderr } = bilevel(folder, "run", `--name=${name}`);
+      expect([status, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(`E_USAGE  --name\n  problem   is no name of a run`);
+      expect(stderr).toContain(`received  ${JSON.stringify(name)}\n`);
+      expect(existsSync(join(folder, ".bilevel"))).toBe(false);
+    },
+  );
+
+  it.each([
+    [
+      ["run", "--minimise"],
+      ["--maximize, --params", "did you mean --minimize?"],
+    ],
+    [
+      ["resume", "--trails", "3"],
+      ["--trials, --hours, --slots", "did you mean --trials?"],
+    ],
+    [
+      ["mechanism", "lst"],
+      ["one of list, show, test, adopt", "did you mean bilevel mechanism list?"],
+    ],
+    [["show"], ["allowed   bilevel show <trial>"]],
+    [
+      ["demo", "foo"],
+      ["E_USAGE  bilevel demo [what]", "received  foo", 'allowed   "gpt"'],
+    ],
+    [
+      ["run", "--trials", "5"],
+      ["--trials goes with --command", "its budget.trials (bilevel resume --trials goes on with more)"],
+    ],
+  ])("answers %j with what goes there, and never with what belongs elsewhere", (args, told) => {
+    const { status, stderr } = bilevel(emptyFolder(), ...args);
+    expect(status).toBe(2);
+    for (const part of told) expect(stderr).toContain(part);
+    expect(stderr).not.toContain("one of run, resume");
+  });
+
+  it("takes the last of an option that is given twice", () => {
+    const folder = project({ trials: 2 });
+    expect(bilevel(folder, "run", "--name", "a", "--name", "b", "-C", emptyFolder()).status).toBe(0);
+    expect(bilevel(folder, "resume", "--trials", "9", "--trials", "+1", "--slots", "2", "--slots", "1").status).toBe(0);
+    expect(JSON.parse(bilevel(folder, "status", "--json", "--json").stdout)).toMatchObject({
+      run: "b",
+      budget: { used: 3 },
+    });
+  });
+
+  it("answers a folder of runs that is none, or cannot be written, with one error and 3", () => {
+    const folder = project({ trials: 2 });
+    const refused = (problem: string, ...args: string[]): void => {
+      const { status, stdout, stderr } = bilevel(folder, ...args);
+      expect([status, stdout]).toEqual([3, ""]);
+      expect(stderr).toContain(`E_FOLDER  ${join(folder, ".bilevel")}`);
+      expect(stderr).toContain(`received  ${problem}`);
+    };
+    writeFileSync(join(folder, ".bilevel"), "");
+    refused("EEXIST", "run");
+    refused("ENOTDIR", "resume");
+    refused("ENOTDIR", "status");
+    rmSync(join(folder, ".bilevel"));
+    if (process.getuid?.() === 0) return; // may write everywhere
+    bilevel(folder, "run");
+    chmodSync(join(folder, ".bilevel", "run-1"), 0o500);
+    refused("EACCES", "resume");
+    chmodSync(join(folder, ".bilevel"), 0o500);
+    refused("EACCES", "run");
+    for (const path of [".bilevel", ".bilevel/run-1"]) chmodSync(join(folder, path), 0o700);
   });
 
   it("tells its version, and how to start where there is no config", () => {
