@@ -140,6 +140,13 @@ async function layer(
         ? base
         : `bilevel/presets/${base}`;
     below = await importNamed(target, home, `${source} › extends`);
+    if (typeof below === "function" && below.length > 0)
+      throw new BilevelError("E_CONFIG_INVALID", "is made over a whole config, and cannot go under one", {
+        path: `${source} › extends`,
+        received: base,
+        allowed: 'a preset that stands by itself, such as "bilevel"',
+        hint: `leave it out here, and give it to the command: bilevel run --preset ${base}`,
+      });
     if (typeof below === "function") below = (below as () => unknown)();
   }
   if (base !== undefined && !isObject(below))

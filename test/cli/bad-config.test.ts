@@ -433,6 +433,15 @@ describe("a config file", () => {
       },
     ],
     [
+      "that extends what stands over a config",
+      "bilevel.config.json",
+      '{ "extends": "paper-a" }',
+      {
+        code: "E_CONFIG_INVALID",
+        details: { hint: "leave it out here, and give it to the command: bilevel run --preset paper-a" },
+      },
+    ],
+    [
       "that extends what is not there",
       "bilevel.config.json",
       '{ "extends": "quikstart" }',
