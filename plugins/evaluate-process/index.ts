@@ -167,6 +167,7 @@ async function begin(
       logBytes: options.logMb * 1e6,
       metric,
       metrics: task.metrics,
+      editable: task.editable,
     },
     handle,
   });

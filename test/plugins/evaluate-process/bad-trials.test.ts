@@ -33,7 +33,12 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
     "no metric": ["console.log('done')", "no-metric", /^it ended well but printed no loss: done$/],
     NaN: ["console.log('loss: NaN')", "diverged", /^loss is NaN$/],
     Infinity: ["console.log('loss: inf')", "diverged", /^loss is Infinity$/],
-    "metric twice": ["console.log('loss: 1\\nloss: 2')", "no-metric", /^loss was printed twice, as 1 and as 2$/],
+    "another number": [
+      "console.log('epoch: 0\\nepoch: 1')",
+      "no-metric",
+      /^it ended well but printed no loss: epoch: 1$/,
+    ],
+    "half a number": ["console.log('loss: 0,5')", "no-metric", /^it printed "loss: 0,5", which is no number/],
     "out of memory": [
       "console.log('torch.OutOfMemoryError: CUDA out of memory.'); process.exit(1)",
       "oom",
@@ -51,6 +56,15 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       const { outcome } = await bad(source);
       expect(outcome).toMatchObject({ status: "crashed", kind, reason: expect.stringMatching(reason) as string });
     });
+
+  it("a metric twice, where edits may have printed one of them", async () => {
+    const { outcome } = await bad("console.log('loss: 1\\nloss: 2')", { task: { editable: ["*.js"] } });
+    expect(outcome).toMatchObject({
+      status: "crashed",
+      kind: "no-metric",
+      reason: expect.stringMatching(/^loss was printed twice, as 1 and as 2: /) as string,
+    });
+  });
 
   it("a megabyte on one line and binary output do no harm", async () => {
     const { outcome } = await bad(
