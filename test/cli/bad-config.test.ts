@@ -256,6 +256,15 @@ const cases: [
     { path: "space.parameters.LR.values", received: "[] (array)" },
   ],
   [
+    "a choice of what no program could be given",
+    parameter('{ type: "choice", values: [0.01, [{ a: 1 }]] }'),
+    {
+      path: "space.parameters.LR.values[1][0]",
+      received: '{"a":1} (object)',
+      allowed: "number or string or boolean or array",
+    },
+  ],
+  [
     "a condition on what is not there",
     parameter('{ type: "bool", when: { M: [1] } }'),
     { code: "E_SPACE_INVALID", path: "space.parameters.LR.when.M", allowed: "N" },

@@ -64,6 +64,7 @@ describe("the schema of a config in YAML", () => {
     ["values by an unknown way", { task: "{ folder: ., command: [node, x.js], values: { via: magic } }" }],
     ["an unknown type of parameter", { space: "{ parameters: { LR: { type: real, min: 0, max: 1 } } }" }],
     ["a misspelt key of a parameter", { space: "{ parameters: { LR: { type: float, mim: 0, max: 1 } } }" }],
+    ["a choice of objects", { space: "{ parameters: { LR: { type: choice, values: [0.1, { a: 1 }] } } }" }],
     ["no trial", { budget: "{ trials: 0 }" }],
     ["a misspelt budget", { budget: "{ trails: 3 }" }],
     ["no level", { levels: "[]" }],
