@@ -277,7 +277,7 @@ function checkBaseline(ledger: Ledger): void {
     "the baseline could not be measured, so nothing can be compared with it",
     {
       received: outcome.reason,
-      hint: "make the unchanged program print its metric, then start again with a new name (or delete the run's folder)",
+      hint: "mend the program, or the way its metric is read, then start again with a new name (or delete the run's folder)",
     },
   );
 }

@@ -6,8 +6,8 @@ import type { Evaluation, Outcome, Plugin, Run, Task, TaskChange, Trial, View } 
 import { BilevelError } from "../../core/index.ts";
 import {
   changedThroughLinks,
-  freezeTask,
   giveEachItsOwn,
+  openTask,
   prepareTrial,
   verifyProtected,
   type FrozenTask,
@@ -82,15 +82,13 @@ export function evaluateProcess(given: EvaluateProcessOptions = {}): Plugin {
           allowed: "folder, command and how values reach the program",
         });
       await checkCommand(task, run.home);
-      const frozen = await freezeTask(task, run.home, run.folder);
+      const frozen = await openTask(run, task);
       opened = { run, task, frozen, keeper: new Keeper(run, task, frozen, options.keep), told: new Set() };
       const slots = run.config.levels[0]?.slots ?? 1;
       if (task.secondsBudget !== undefined && slots > 1)
         run.notice(
           `the program stops by the clock, and ${slots} trials share this machine: results depend on how many run at once`,
         );
-      const changed = run.resumed ? await changedThroughLinks(frozen) : [];
-      if (changed.length > 0) run.notice(`linked files changed since the run began: ${changed.slice(0, 5).join(", ")}`);
     },
     async close() {
       await opened?.keeper.done();
@@ -167,6 +165,7 @@ async function begin(
       logBytes: options.logMb * 1e6,
       metric,
       metrics: task.metrics,
+      editable: task.editable,
     },
     handle,
   });

@@ -52,7 +52,7 @@ export function outcomeOf(
   }
   if (tampered.length > 0) return crashed("tampered", `it changed protected files: ${tampered.slice(0, 5).join(", ")}`);
   const value = exit.metrics[metric];
-  const problem = exit.problems.find((one) => one.startsWith(`${metric} `) || value === undefined);
+  const [problem] = exit.problems;
   if (problem !== undefined) return crashed("no-metric", problem);
   if (value === undefined) return crashed("no-metric", `it ended well but printed no ${metric}${said}`);
   if (typeof value !== "number") return crashed("diverged", `${metric} is ${value}`);

@@ -19,6 +19,7 @@ export interface Spec {
   logBytes: number;
   metric: string;
   metrics?: Task["metrics"];
+  editable?: Task["editable"];
 }
 
 /** How it ended, in `exit.json`, written in one atomic step. */
@@ -59,7 +60,7 @@ async function supervise(): Promise<void> {
   told = true;
   const started = performance.now();
   const log = new CappedLog(join(folder, "output.log"), spec.logBytes);
-  const reader = createMetricReader(spec.metrics, spec.metric);
+  const reader = createMetricReader(spec, spec.metric);
   const lastLines = new LastLines();
   let ended: Exit["ended"];
   let failed: string | undefined;

@@ -34,7 +34,7 @@ export async function follow(
   const graceMs = options.graceSeconds * 1000;
   const isStarted = ({ status }: JobInfo): boolean => status !== "PENDING";
   onStart(await client.waitForJob(id, { until: isStarted, timeoutMs: pendingMs, pollMs: 500, signal }));
-  const harvest = new Harvest({ folder, frame, metric, metrics: task.metrics, slot, logMb: options.logMb });
+  const harvest = new Harvest({ folder, frame, metric, task, slot, logMb: options.logMb });
   const giveUp = new AbortController();
   const timers: NodeJS.Timeout[] = [];
   let stop: Stop | undefined;

@@ -2,7 +2,7 @@ import type { JobSubmissionClient } from "#ray-node-client";
 import type { Evaluation, Outcome, Plugin, TaskChange, Trial } from "../../core/index.ts";
 import { BilevelError } from "../../core/index.ts";
 import { Keeper } from "../evaluate-process/index.ts";
-import { changedThroughLinks, freezeTask } from "../task/index.ts";
+import { openTask } from "../task/index.ts";
 import { Auto } from "./auto.ts";
 import type { Backend, Ground } from "./backend.ts";
 import { connect } from "./cluster.ts";
@@ -50,7 +50,7 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
           allowed: "a fraction below 1, or a whole number",
         });
       const client: JobSubmissionClient = await connect(options);
-      const frozen = await freezeTask(task, run.home, run.folder);
+      const frozen = await openTask(run, task);
       const told = new Set<string>();
       const tell: Ground["tell"] = (topic, text, detail) => {
         if (!told.has(topic)) run.notice(text, detail);
@@ -59,8 +59,6 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
       const runKey = await runKeyOf(run.folder);
       const ground: Ground = { run, task, frozen, client, options, metric: objective.metric, runKey, tell };
       opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: backendOf(ground) };
-      const changed = run.resumed ? await changedThroughLinks(frozen) : [];
-      if (changed.length > 0) run.notice(`linked files changed since the run began: ${changed.slice(0, 5).join(", ")}`);
     },
     async close() {
       if (!opened) return;

@@ -13,7 +13,7 @@ export interface HarvestOptions {
   frame: string;
   /** Name of the objective's metric. */
   metric: string;
-  metrics: Task["metrics"];
+  task: Pick<Task, "metrics" | "editable">;
   slot: number;
   /** Of the output, so much is kept. */
   logMb: number;
@@ -35,7 +35,7 @@ export class Harvest {
   constructor(options: HarvestOptions) {
     this.#options = options;
     this.#frames = new FrameReader(options.frame);
-    this.#reader = createMetricReader(options.metrics, options.metric);
+    this.#reader = createMetricReader(options.task, options.metric);
     this.#log = new CappedLog(join(options.folder, "output.log"), options.logMb * 1e6);
   }
 
@@ -67,7 +67,7 @@ export class Harvest {
   async outcome(stop?: "pruned" | "cancelled"): Promise<Outcome | undefined> {
     const { exit, file } = this.#frames;
     if (!exit) return undefined;
-    const { folder, metric, metrics, slot } = this.#options;
+    const { folder, metric, task, slot } = this.#options;
     const where = { host: exit.host, slot, ...(exit.device === undefined ? {} : { device: exit.device }) };
     const base = { seconds: exit.seconds, where };
     if (exit.unstarted !== undefined) return { ...base, status: "lost", reason: exit.unstarted };
@@ -77,9 +77,9 @@ export class Harvest {
       return { ...base, status: "lost", reason: "it was stopped on the cluster, by someone else" };
     }
     const work = join(folder, "work");
-    if (file !== undefined && metrics?.from === "file") {
-      await mkdir(dirname(join(work, metrics.file)), { recursive: true });
-      await writeFile(join(work, metrics.file), file);
+    if (file !== undefined && task.metrics?.from === "file") {
+      await mkdir(dirname(join(work, task.metrics.file)), { recursive: true });
+      await writeFile(join(work, task.metrics.file), file);
     }
     const { metrics: read, problems } = await this.#reader.finish(work);
     const ended = exit.ended === "asked" ? "diverged" : exit.ended;

@@ -67,7 +67,7 @@ export class PoolBackend implements Backend {
     return follow(this.#pool, at, {
       key,
       spec: { ...spec, frame },
-      harvest: new Harvest({ folder, frame, metric, metrics: task.metrics, slot, logMb: options.logMb }),
+      harvest: new Harvest({ folder, frame, metric, task, slot, logMb: options.logMb }),
       report: (progress) => evaluation.report(progress),
       signal,
     });

@@ -149,11 +149,15 @@ export function rewriteConstants(source: string, language: Language, values: Val
     if (JSON.stringify(place.value) === JSON.stringify(value)) continue;
     const text = place.value === undefined ? undefined : writeLiteral(place.node, source, value, language);
     if (text === undefined)
-      throw new BilevelError("E_TASK_INVALID", `${name} on line ${place.line} is no literal that can be replaced`, {
-        path: `constant ${name}`,
-        received: place.text.slice(0, 60),
-        allowed: "a number, a string, true or false, or a tuple or list of those",
-      });
+      throw new BilevelError(
+        "E_TASK_INVALID",
+        `${name} on line ${place.line} is no ${place.value === undefined ? "literal that can be replaced" : `list, and cannot be ${JSON.stringify(value)}`}`,
+        {
+          path: `constant ${name}`,
+          received: place.text.slice(0, 60),
+          allowed: "a number, a string, true or false, or a tuple or list of those",
+        },
+      );
     edited.overwrite(place.from, place.to, text);
   }
   return edited.toString();

@@ -8,6 +8,9 @@ export function matcher(globs: readonly string[] = []): (path: string) => boolea
   return (path) => globs.length > 0 && rules.ignores(path);
 }
 
+/** True for a path that leads out of the task's folder. */
+export const isOutside = (path: string): boolean => isAbsolute(path) || /^\.\.([\\/]|$)/.test(normalize(path));
+
 export interface EditRules {
   editable: readonly string[];
   protected: readonly string[];
@@ -27,8 +30,7 @@ export function applyEdits(
   const edited = new Map(files);
   for (const [index, { file, find, replace }] of edits.entries()) {
     const refuse = (reason: string) => ({ refused: `edit ${index + 1} of ${file}: ${reason}` });
-    if (isAbsolute(file) || /^\.\.([\\/]|$)/.test(normalize(file)))
-      return refuse("the file lies outside the task's folder");
+    if (isOutside(file)) return refuse("the file lies outside the task's folder");
     const path = normalize(file).replaceAll("\\", "/");
     if (isProtected(path)) return refuse("the file is protected");
     if (!isEditable(path)) return refuse(`the file is not editable (${rules.editable.join(", ") || "no file is"})`);

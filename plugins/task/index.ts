@@ -9,6 +9,7 @@ export {
 } from "./constants.ts";
 export { applyEdits, matcher } from "./edits.ts";
 export { createMetricReader, type MetricReader } from "./metrics.ts";
+export { openTask } from "./open.ts";
 export {
   deliver,
   editableTexts,

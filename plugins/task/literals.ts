@@ -119,7 +119,7 @@ export function writeLiteral(
       const item = value[index] as Value;
       text += same(readLiteral(place, source), item)
         ? source.slice(place.from, place.to)
-        : (writeLiteral(place, source, item, language) ?? "");
+        : (writeLiteral(place, source, item, language) ?? plain(item, language));
       text += source.slice(place.to, places[index + 1]?.from ?? last.to);
     }
     return text + source.slice(last.to, node.to);

@@ -15,50 +15,69 @@ export interface MetricReader {
   finish(folder: string): Promise<{ metrics: Record<string, number>; problems: string[] }>;
 }
 
+/** What was printed of the metric in one way: the last, and whether that was always the same. Text is what looks like a number and is none. */
+interface Printed {
+  last?: number | string;
+  /** The first two that differ. */
+  differs?: string;
+}
+
+/** Between two digits this is no separator of values: decimals and thousands are written so, and half a number would be another one. */
+const goesOn = /\d[,\u00a0\u2009\u202f]\d/;
+
+/** Takes in a `value` and what it stands in. What cannot be read is not passed over for an older value where it goes on like a number. */
+function take(printed: Printed, value: string, said: string): void {
+  const { last } = printed;
+  const isTold = goesOn.test(value) || (last === undefined && /\d/.test(value));
+  const next = readNumber(value) ?? (isTold ? said : last);
+  if (typeof last === "number" && !Object.is(last, next)) printed.differs ??= `as ${last} and as ${next}`;
+  printed.last = next;
+}
+
+/** `metric: value`, `metric = value` or `metric is value` in a sentence. */
+const sentenceOf = (metric: string): RegExp => {
+  const name = metric.replace(/[^\w\s]/g, "\\$&");
+  const value = "(?:[^\\s,;|)\\]]|[,\\u00a0\\u2009\\u202f](?=\\d))+";
+  return new RegExp(`(?:^|[\\s([|,])(${name}(?:\\s*[:=]\\s*|\\s+is\\s+)(${value}))`, "g");
+};
+
 /**
  * By `from`: `key: value` lines (ended by CR, LF or both; a number alone as the
- * value; where none is the metric's, the last `metric: value` or `metric = value`
- * or `metric is value` anywhere in a line), the named groups or the first group (as `metric`) of a regular
- * expression, JSON objects one a line, or a JSON file in the trial's folder.
+ * value; where the metric has none, or several that differ, the last `metric: value`
+ * or `metric = value` or `metric is value` anywhere in a line), the named groups or the first group (as `metric`) of a
+ * regular expression, JSON objects one a line, or a JSON file in the trial's folder. Of several values the last counts;
+ * where edits may change the program, the metric must be printed once, so that nothing is believed that they print beside it.
  * Lines `progress STEP VALUE` are intermediate values, whatever else is read.
  */
-export function createMetricReader(given: Task["metrics"] = { from: "lines" }, metric = "metric"): MetricReader {
+export function createMetricReader(
+  { metrics: given = { from: "lines" }, editable = [] }: Pick<Task, "metrics" | "editable">,
+  metric: string,
+): MetricReader {
   const metrics: Record<string, number> = {};
-  const problems: string[] = [];
+  const [own, anywhere]: [Printed, Printed] = [{}, {}];
   const pattern = given.from === "regex" ? new RegExp(given.pattern, "g") : undefined;
+  const sentence = given.from === "lines" ? sentenceOf(metric) : undefined;
   let rest = "";
-  const loose =
-    given.from === "lines"
-      ? new RegExp(
-          `(?:^|[\\s([|,])${metric.replace(/[^\w\s]/g, "\\$&")}(?:\\s*[:=]\\s*|\\s+is\\s+)([^\\s,;|)\\]]+)`,
-          "g",
-        )
-      : undefined;
-  let spoken: number | undefined;
-  const set = (name: string, value: number): void => {
-    const known = metrics[name];
-    if (known !== undefined && !Object.is(known, value))
-      problems.push(`${name} was printed twice, as ${known} and as ${value}`);
-    metrics[name] = value;
+  const set = (name: string, value: string, said: string): void => {
+    const read = readNumber(value);
+    if (read !== undefined) metrics[name] = read;
+    if (name === metric) take(own, value, said);
   };
   const readLine = (line: string): Progress | undefined => {
     const text = line.replace(ansi, "").trim();
     const progress = /^progress\s+(\d+)\s+(\S+)$/.exec(text);
     const value = progress && readNumber(progress[2] ?? "");
     if (progress && typeof value === "number") return { step: Number(progress[1]), value };
-    if (given.from === "lines") {
+    if (sentence) {
       const [, name, shown] = /^([A-Za-z_][\w./-]*)\s*:\s*(\S+)$/.exec(text) ?? [];
-      const read = shown === undefined ? undefined : readNumber(shown);
-      if (name !== undefined && read !== undefined) set(name, read);
-      for (const [, value = ""] of loose ? text.matchAll(loose) : []) spoken = readNumber(value) ?? spoken;
+      if (name !== undefined && shown !== undefined) set(name, shown, text);
+      for (const [, said = "", shown = ""] of text.matchAll(sentence)) take(anywhere, shown, said);
     } else if (given.from === "json-lines" && text.startsWith("{")) readJson(text, set);
     else if (pattern)
       for (const match of text.matchAll(pattern)) {
         const named = Object.entries(match.groups ?? {});
-        for (const [name, shown] of named.length > 0 ? named : [[metric, match[1] ?? ""]]) {
-          const read = readNumber(shown ?? "");
-          if (read !== undefined) set(name ?? metric, read);
-        }
+        for (const [name, shown] of named.length > 0 ? named : [[metric, match[1]] as const])
+          if (shown !== undefined) set(name, shown, match[0]);
       }
     return undefined;
   };
@@ -69,14 +88,24 @@ export function createMetricReader(given: Task["metrics"] = { from: "lines" }, m
       return lines.flatMap((line) => readLine(line.slice(0, longestLine)) ?? []);
     },
     async finish(folder) {
+      const problems: string[] = [];
       if (rest) readLine(rest);
       rest = "";
-      if (metrics[metric] === undefined && spoken !== undefined) metrics[metric] = spoken;
       if (given.from === "file") {
         const text = await readFile(join(folder, given.file), "utf8").catch(() => undefined);
         if (text === undefined) problems.push(`the program wrote no ${given.file}`);
         else if (!readJson(text, set)) problems.push(`${given.file} holds no JSON object`);
       }
+      const isOwn = typeof own.last === "number" && own.differs === undefined;
+      const last = isOwn ? own.last : (anywhere.last ?? own.last);
+      if (own.differs !== undefined && editable.length > 0)
+        problems.push(
+          `${metric} was printed twice, ${own.differs}: where files are editable print it once, at the end, ` +
+            "and what comes before it as `progress STEP VALUE`",
+        );
+      if (typeof last === "number") metrics[metric] = last;
+      else if (last !== undefined)
+        problems.push(`it printed "${last.slice(0, 80)}", which is no number as they are read here: 0.5, 1234.5, 1e-3`);
       return { metrics, problems };
     },
   };
@@ -90,13 +119,12 @@ function readNumber(text: string): number | undefined {
   return number.test(text) ? Number(text.replaceAll("_", "")) : undefined;
 }
 
-function readJson(text: string, set: (name: string, value: number) => void): boolean {
+function readJson(text: string, set: (name: string, value: string, said: string) => void): boolean {
   try {
     const parsed = JSON.parse(text.replace(/\b(NaN|-?Infinity)\b/g, '"$1"')) as unknown;
     if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return false;
     for (const [name, value] of Object.entries(parsed)) {
-      const read = typeof value === "number" ? value : typeof value === "string" ? special(value) : undefined;
-      if (read !== undefined) set(name, read);
+      if (typeof value === "number" || isSpecial(value)) set(name, String(value), text);
     }
     return true;
   } catch {
@@ -104,4 +132,4 @@ function readJson(text: string, set: (name: string, value: number) => void): boo
   }
 }
 
-const special = (text: string): number | undefined => (/^(NaN|-?Infinity)$/.test(text) ? Number(text) : undefined);
+const isSpecial = (value: unknown): boolean => typeof value === "string" && /^(NaN|-?Infinity)$/.test(value);

@@ -1,11 +1,11 @@
 import { constants } from "node:fs";
 import { chmod, copyFile, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { createTwoFilesPatch } from "diff";
 import type { Task, TaskChange, Value, Values } from "../../core/index.ts";
 import { BilevelError, messageOf } from "../../core/index.ts";
 import { languageOf, rewriteConstants } from "./constants.ts";
-import { applyEdits, matcher } from "./edits.ts";
+import { applyEdits, isOutside, matcher } from "./edits.ts";
 import { frozenText, hashFile, taskFolder, type FrozenTask } from "./snapshot.ts";
 
 /** How to start a prepared trial. `env` holds only what the task adds. */
@@ -84,6 +84,14 @@ export async function deliver(
       "the space has parameters, and the task does not say how they reach the program",
       { path: "task.values", hint: 'values: { via: "constants", file: "train.py" }' },
     );
+  const taken = seedName(task);
+  if (taken !== undefined && Object.hasOwn(values, taken))
+    throw new BilevelError("E_TASK_INVALID", `the trial's seed would take the place of the parameter ${taken}`, {
+      path: "task.seed",
+      received: JSON.stringify(task.seed),
+      allowed: "a name of its own",
+      hint: `leave ${taken} out of the space, or give the seed another name, such as SEED`,
+    });
   const seedConstant = typeof task.seed === "object" && "constant" in task.seed ? task.seed.constant : undefined;
   if (channel?.via === "constants") {
     const source = texts.get(channel.file) ?? (await frozenText(frozen, channel.file));
@@ -106,7 +114,16 @@ export async function deliver(
       received: `constant ${seedConstant}`,
       allowed: '{ env: "SEED" }, { arg: "--seed" } or "none" here',
     });
-  if (channel?.via === "json") texts.set(channel.file, `${JSON.stringify(values, null, 2)}\n`);
+  if (channel?.via === "json") {
+    const file = normalize(channel.file);
+    if (isOutside(file) || frozen.links.some(({ path }) => file === path || file.startsWith(`${path}/`)))
+      throw new BilevelError("E_TASK_INVALID", "does not lie in the trial's own folder, so all trials would share it", {
+        path: "task.values.file",
+        received: channel.file,
+        allowed: "a path relative to task.folder, inside it and not linked, such as values.json",
+      });
+    texts.set(channel.file, `${JSON.stringify(values, null, 2)}\n`);
+  }
   if (channel?.via === "env")
     for (const [name, value] of Object.entries(values)) delivery.env[name] = channelText(value);
   if (channel?.via === "args")
@@ -115,6 +132,14 @@ export async function deliver(
   if (typeof task.seed === "object" && "arg" in task.seed)
     delivery.args.push(`--${task.seed.arg.replace(/^--/, "")}=${seed}`);
   return delivery;
+}
+
+/** The name by which the seed reaches the program, where the values go the same way. */
+function seedName({ seed, values }: Task): string | undefined {
+  if (typeof seed !== "object") return undefined;
+  if ("constant" in seed) return seed.constant;
+  if ("env" in seed) return values?.via === "env" ? seed.env : undefined;
+  return values?.via === "args" ? seed.arg.replace(/^--/, "") : undefined;
 }
 
 /** The files that edits may touch, as they stand with this candidate's edits. */

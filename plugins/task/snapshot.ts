@@ -42,10 +42,15 @@ const mostWatched = 20_000;
 /**
  * Freezes the task's folder into `runFolder/task`, or reads what an earlier
  * process froze there: tracked and new files of a git repository (a dirty one
- * is fine), else all files that .gitignore does not name.
+ * is fine), else all files that .gitignore does not name. What `check` throws keeps it from being frozen.
  * @throws E_TASK_INVALID: no such folder, or a large file that is neither linked nor ignored
  */
-export async function freezeTask(task: Task, home: string, runFolder: string): Promise<FrozenTask> {
+export async function freezeTask(
+  task: Task,
+  home: string,
+  runFolder: string,
+  check?: (found: FrozenTask) => Promise<void>,
+): Promise<FrozenTask> {
   const folder = resolve(home, task.folder);
   const store = join(runFolder, "task", "store");
   const list = join(runFolder, "task", "files.json");
@@ -81,9 +86,11 @@ export async function freezeTask(task: Task, home: string, runFolder: string): P
     await copyFile(join(folder, path), join(store, hash), constants.COPYFILE_FICLONE);
     files.push({ path, hash, mode, size });
   }
+  const found: FrozenTask = { folder, store, files, links };
+  await check?.(found);
   await writeFile(`${list}.tmp`, JSON.stringify({ files, links }));
   await rename(`${list}.tmp`, list); // the last step: where the list is, all is
-  return { folder, store, files, links };
+  return found;
 }
 
 async function findLinks(folder: string, task: Task): Promise<FrozenLink[]> {

@@ -342,6 +342,15 @@ const cases: [
     },
   ],
   [
+    "a choice of what no program could be given",
+    parameter('{ type: "choice", values: [0.01, [{ a: 1 }]] }'),
+    {
+      path: "space.parameters.LR.values[1][0]",
+      received: '{"a":1} (object)',
+      allowed: "number or string or boolean or array",
+    },
+  ],
+  [
     "a space of one point",
     { space: '{ parameters: { LR: { type: "choice", values: [0.1] } } }' },
     { code: "E_SPACE_INVALID", path: "space.parameters", received: "one value in all", allowed: "two or more" },

@@ -70,6 +70,7 @@ describe("the schema of a config in YAML", () => {
     ["a misspelt key of a parameter", { space: "{ parameters: { LR: { type: float, mim: 0, max: 1 } } }" }],
     ["a choice of null", { space: "{ parameters: { A: { type: choice, values: [0.01, null] } } }" }],
     ["a limit without an end", { objective: "{ metric: loss, direction: minimize, limits: { mb: {} } }" }],
+    ["a choice of objects", { space: "{ parameters: { LR: { type: choice, values: [0.1, { a: 1 }] } } }" }],
     ["no trial", { budget: "{ trials: 0 }" }],
     ["a misspelt budget", { budget: "{ trails: 3 }" }],
     ["no level", { levels: "[]" }],

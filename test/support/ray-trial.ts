@@ -52,7 +52,7 @@ export async function harvest(
   spec: TrialSpec,
   { folder, task, stop }: { folder: string; task?: Program["task"]; stop?: "pruned" | "cancelled" },
 ): Promise<Outcome | undefined> {
-  const options = { folder, frame: spec.frame, metric: "loss", metrics: task?.metrics, slot: 0, logMb: 8 };
+  const options = { folder, frame: spec.frame, metric: "loss", task: task ?? {}, slot: 0, logMb: 8 };
   const harvesting = new Harvest(options);
   for (let at = 0; at < log.length; at += 999) harvesting.take(log.slice(at, at + 999));
   harvesting.close();

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../../../core/index.ts";
-import { onlyInTrial, runProgram, type Program } from "../../support/process-run.ts";
+import type { Outcome, Space } from "../../../core/index.ts";
+import { execute, journalFile, readJournal, resolveConfig } from "../../../core/index.ts";
+import { onlyInTrial, programConfig, runProgram, type Program } from "../../support/process-run.ts";
 
 const bad = async (source: string, program: Partial<Program> = {}) => {
   const { trials, ...rest } = await runProgram({ source: onlyInTrial(source), ...program });
@@ -33,7 +34,12 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
     "no metric": ["console.log('done')", "no-metric", /^it ended well but printed no loss: done$/],
     NaN: ["console.log('loss: NaN')", "diverged", /^loss is NaN$/],
     Infinity: ["console.log('loss: inf')", "diverged", /^loss is Infinity$/],
-    "metric twice": ["console.log('loss: 1\\nloss: 2')", "no-metric", /^loss was printed twice, as 1 and as 2$/],
+    "another number": [
+      "console.log('epoch: 0\\nepoch: 1')",
+      "no-metric",
+      /^it ended well but printed no loss: epoch: 1$/,
+    ],
+    "half a number": ["console.log('loss: 0,5')", "no-metric", /^it printed "loss: 0,5", which is no number/],
     "out of memory": [
       "console.log('torch.OutOfMemoryError: CUDA out of memory.'); process.exit(1)",
       "oom",
@@ -51,6 +57,15 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       const { outcome } = await bad(source);
       expect(outcome).toMatchObject({ status: "crashed", kind, reason: expect.stringMatching(reason) as string });
     });
+
+  it("a metric twice, where edits may have printed one of them", async () => {
+    const { outcome } = await bad("console.log('loss: 1\\nloss: 2')", { task: { editable: ["*.js"] } });
+    expect(outcome).toMatchObject({
+      status: "crashed",
+      kind: "no-metric",
+      reason: expect.stringMatching(/^loss was printed twice, as 1 and as 2: /) as string,
+    });
+  });
 
   it("a megabyte on one line and binary output do no harm", async () => {
     const { outcome } = await bad(
@@ -114,13 +129,99 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
   });
 });
 
-describe("the command", () => {
-  it("that is not to be found is refused before anything runs", async () => {
-    await expect(runProgram({ source: "", task: { command: ["pyhton3", "x.py"] } })).rejects.toMatchObject({
-      code: "E_TASK_INVALID",
-      details: { path: "task.command[0]", received: "pyhton3" },
+describe("a task that some trial would fail on is refused before anything runs", () => {
+  const space = (parameters: Space["parameters"]) => ({ config: { space: { parameters } } });
+  const X = { type: "int", min: 0, max: 100, default: 0 } as const;
+  const cases: Record<
+    string,
+    [program: Partial<Program>, expected: { code?: string; path: string; [detail: string]: unknown }]
+  > = {
+    "a command that is not to be found": [
+      { task: { command: ["pyhton3", "x.py"] } },
+      { path: "task.command[0]", received: "pyhton3" },
+    ],
+    "a parameter without a constant, though it is not active in the baseline": [
+      space({ X, MOM: { type: "float", min: 0, max: 1, when: { X: [8] } } }),
+      { path: "constant MOM", allowed: "X" },
+    ],
+    "a choice of what the constant cannot be": [
+      space({ X: { type: "choice", values: [0, [1, 2]], default: 0 } }),
+      { path: "constant X", received: "0" },
+    ],
+    "a seed that goes where a parameter goes": [
+      { task: { seed: { constant: "X" } } },
+      { path: "task.seed", received: '{"constant":"X"}' },
+    ],
+    "… in the environment": [
+      { task: { values: { via: "env" }, seed: { env: "X" } } },
+      { path: "task.seed", received: '{"env":"X"}' },
+    ],
+    "… among the arguments": [
+      { task: { values: { via: "args" }, seed: { arg: "--X" } } },
+      { path: "task.seed", received: '{"arg":"--X"}' },
+    ],
+    "a file of values outside the folder": [
+      { task: { values: { via: "json", file: "../../V.json" } } },
+      { path: "task.values.file", received: "../../V.json" },
+    ],
+    "a file of values behind a link": [
+      { task: { values: { via: "json", file: "./data/V.json" }, link: ["data"] }, files: { "data/d": "" } },
+      { path: "task.values.file", received: "./data/V.json" },
+    ],
+    "a protected file that is not there": [
+      { task: { protected: ["*.js", "trian.js"] } },
+      { path: "task.protected[1]", received: "trian.js", hint: "did you mean train.js?" },
+    ],
+    "an editable file that is not there": [
+      { task: { editable: ["*.js", "!tests/*"] } },
+      { path: "task.editable[1]", received: "!tests/*" },
+    ],
+    "a pattern that is none": [
+      { task: { metrics: { from: "regex", pattern: "(" } } },
+      { code: "E_CONFIG_INVALID", path: "task.metrics.pattern", received: "(" },
+    ],
+    "a pattern without a group": [
+      { task: { metrics: { from: "regex", pattern: "loss=\\S+" } } },
+      { code: "E_CONFIG_INVALID", path: "task.metrics.pattern" },
+    ],
+    "a pattern whose groups do not name the metric": [
+      { task: { metrics: { from: "regex", pattern: "(?<lss>\\S+)" } } },
+      { code: "E_CONFIG_INVALID", path: "task.metrics.pattern" },
+    ],
+  };
+  for (const [name, [program, { code = "E_TASK_INVALID", ...details }]] of Object.entries(cases))
+    it(name, async () => {
+      const { home, config } = programConfig({ source: "console.log('loss: ' + X)", ...program });
+      const run = execute(resolveConfig(config, join(home, "bilevel.config.ts")), join(home, "run"));
+      await expect(run).rejects.toMatchObject({ code, exitCode: 2, details });
+      expect(existsSync(join(home, "run", "trials"))).toBe(false);
     });
+
+  it("and goes on once it is mended", async () => {
+    const { home, config } = programConfig({
+      source: "console.log('loss: ' + X)",
+      ...space({ X, MOM: { type: "float", min: 0, max: 1, when: { X: [8] } } }),
+    });
+    const resolved = resolveConfig(config, join(home, "bilevel.config.ts"));
+    await expect(execute(resolved, join(home, "run"))).rejects.toMatchObject({ code: "E_TASK_INVALID" });
+    appendFileSync(join(home, "task", "train.js"), "const MOM = 0.5;\n");
+    const { levels } = await execute(resolved, join(home, "run"));
+    expect([...(levels.get("inner")?.trials ?? [])].map(({ outcome }) => outcome?.status)).toEqual([
+      "measured",
+      "measured",
+    ]);
   });
+});
+
+it("a link that names nothing is told", async () => {
+  const { folder } = await runProgram({
+    source: "console.log('loss: ' + X)",
+    files: { "data/d": "" },
+    task: { link: ["data", "dta"] },
+  });
+  const { facts } = readJournal(journalFile(folder));
+  const notices = facts.filter(({ type }) => type === "notice").map(({ text }) => text);
+  expect(notices).toContain("nothing in the task's folder is named by link: dta");
 });
 
 describe("a trial", () => {

@@ -26,7 +26,7 @@ describe("a trial in a pool to which no way leads", () => {
         folder: emptyFolder(),
         frame: "f",
         metric: "loss",
-        metrics: undefined,
+        task: {},
         slot: 0,
         logMb: 1,
       }),

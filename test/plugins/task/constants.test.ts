@@ -103,6 +103,7 @@ describe("constants of a module", () => {
       .replace("false", "true")
       .replace("RATE = 0.0", "RATE = 1.0");
     expect(rewriteConstants(typescript, "typescript", values)).toBe(expected);
+    expect(rewriteConstants("X = [1, 2]\n", "python", { X: [[3], 2] })).toBe("X = [[3], 2]\n");
   });
 
   it("that get the value they have stay as they are to the byte, with CRLF and a byte order mark too", () => {
@@ -135,6 +136,9 @@ describe("constants of a module", () => {
       }) as Error,
     );
     expect(refusal({ FORMATTED: 1 })).toThrow(/FORMATTED on line 17 is no literal/);
+    expect(() => rewriteConstants("X = 1\n", "python", { X: [2] })).toThrow(
+      /X on line 1 is no list, and cannot be \[2\]/,
+    );
     expect(() => rewriteConstants("X = 1\nX = 2\n", "python", { X: 3 })).toThrow(
       /assigned on line 1 and again on line 2/,
     );

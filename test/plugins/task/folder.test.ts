@@ -202,8 +202,8 @@ describe("edits", () => {
 });
 
 describe("metrics", () => {
-  const read = async (text: string | string[], from?: Task["metrics"]) => {
-    const reader = createMetricReader(from, "loss");
+  const read = async (text: string | string[], from?: Task["metrics"], editable?: Task["editable"]) => {
+    const reader = createMetricReader({ metrics: from, editable }, "loss");
     const progress = [text].flat().flatMap((chunk) => reader.read(chunk));
     return { ...(await reader.finish(emptyFolder())), progress };
   };
@@ -217,9 +217,33 @@ describe("metrics", () => {
     expect(problems).toEqual([]);
   });
 
-  it("printed twice with different values are a problem; equal ones are not", async () => {
-    expect((await read("loss: 1\nloss: 1\n")).problems).toEqual([]);
-    expect((await read("loss: 1\nloss: 2\n")).problems).toEqual(["loss was printed twice, as 1 and as 2"]);
+  it("printed once an epoch are the last, in every form", async () => {
+    const last = { metrics: { loss: 1 }, problems: [] };
+    expect(await read("loss: 2\nloss: 1\n")).toMatchObject(last);
+    expect(await read("loss: 3\nloss: 2\nfinal loss = 1\n")).toMatchObject(last);
+    expect(await read('{"loss": 2}\n{"loss": 1}\n', { from: "json-lines" })).toMatchObject(last);
+    expect(await read("at 2\nat 1\n", { from: "regex", pattern: "at (\\d)" })).toMatchObject(last);
+  });
+
+  it("printed twice with different values are a problem where edits may print one; equal ones are not", async () => {
+    expect((await read("loss: 1\nloss: 1\n", undefined, ["model.py"])).problems).toEqual([]);
+    expect((await read("epoch: 1\nepoch: 2\n", undefined, ["model.py"])).problems).toEqual([]);
+    expect((await read("loss: 1\nloss: 2\n", undefined, ["model.py"])).problems).toEqual([
+      "loss was printed twice, as 1 and as 2: where files are editable print it once, at the end, and what comes before it as `progress STEP VALUE`",
+    ]);
+  });
+
+  it("are not read by halves: a value that goes on like a number is none, and no older one takes its place", async () => {
+    const problem = (said: string) => ({
+      problems: [`it printed "${said}", which is no number as they are read here: 0.5, 1234.5, 1e-3`],
+    });
+    for (const said of ["loss: 0,5", "loss: 1,234.972", "loss = 1\u202f234.9", "loss: 97.5%"])
+      expect(await read(`${said}\n`)).toMatchObject(problem(said));
+    expect(await read("loss: 998.2\nloss: 1,023.5\n")).toMatchObject(problem("loss: 1,023.5"));
+    expect(await read("at 0,5\n", { from: "regex", pattern: "at (\\S+)" })).toMatchObject(problem("at 0,5"));
+    for (const said of ["loss: 0.5, acc: 0.3", "loss:0.5,acc:0.3", "loss=0.5;", "(loss: 0.5)", "loss: 0.5 % of 3,000"])
+      expect(await read(`${said}\n`)).toMatchObject({ metrics: { loss: 0.5 }, problems: [] });
+    expect(await read("loss: 0.5\nbest loss: 50%\n")).toMatchObject({ metrics: { loss: 0.5 }, problems: [] });
   });
 
   it("that stand in a sentence are the last of the metric, where no line is its own", async () => {
