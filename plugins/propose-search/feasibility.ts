@@ -5,6 +5,8 @@ import { nearest } from "./model.ts";
 
 /** Believed of a point of which nothing is known, as a place on the normal distribution: crashes are rare around a baseline that runs. */
 const prior = -1;
+/** Labels: what ran through is below the prior, so that it vouches for what is near it. */
+const labels = { fine: -2, crashed: 1 } as const;
 /** Variance of the rise along the whole of an axis, of what is local, of the labels; how far what is local reaches. */
 const slope = 8;
 const local = 0.5;
@@ -59,7 +61,7 @@ function classifier(
   center: readonly number[],
 ): (point: readonly number[]) => number {
   const points = [...fine, ...crashed].map(({ places }) => places);
-  const labels = [...fine.map(() => -1 - prior), ...crashed.map(() => 1 - prior)];
+  const offsets = [...fine.map(() => labels.fine - prior), ...crashed.map(() => labels.crashed - prior)];
   const n = points.length;
   // the center is where most questions come from: there the line is flat, and on an axis that has not moved nothing changes
   const atCenter = new Float64Array(n);
@@ -99,7 +101,7 @@ function classifier(
       return row;
     }),
   );
-  const solved = solveUpper(lower, solveLower(lower, labels));
+  const solved = solveUpper(lower, solveLower(lower, offsets));
   return (point) => normalShare((prior + dot(covariances(point), solved)) / spread);
 }
 
