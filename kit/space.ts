@@ -42,7 +42,8 @@ export function complete(space: Space, base: Values, change: Values): Values {
   return Object.fromEntries([...active, ...unknown]);
 }
 
-const middle = (domain: Domain): Value =>
+/** The value in the middle of its range. */
+export const middle = (domain: Domain): Value =>
   decode(
     domain,
     Array.from({ length: dimensions(domain) }, () => 0.5),

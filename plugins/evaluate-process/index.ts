@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { access, constants } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Evaluation, Outcome, Plugin, Run, Task, TaskChange, Trial, View } from "../../core/index.ts";
 import { BilevelError } from "../../core/index.ts";
 import {
   changedThroughLinks,
   giveEachItsOwn,
+  isProgram,
+  noProgram,
   openTask,
   prepareTrial,
   verifyProtected,
@@ -81,7 +81,8 @@ export function evaluateProcess(given: EvaluateProcessOptions = {}): Plugin {
           received: "nothing",
           allowed: "folder, command and how values reach the program",
         });
-      await checkCommand(task, run.home);
+      const [program = ""] = task.command;
+      if (!(await isProgram(program, resolve(run.home, task.folder)))) throw noProgram("task.command[0]", program);
       const frozen = await openTask(run, task);
       opened = { run, task, frozen, keeper: new Keeper(run, task, frozen, options.keep), told: new Set() };
       const slots = run.config.levels[0]?.slots ?? 1;
@@ -191,33 +192,4 @@ async function learnWrites({ run, frozen, told }: Opened): Promise<void> {
     `the baseline wrote through links: ${written.slice(0, 3).join(", ")}${written.length > 3 ? " …" : ""}; each trial now gets its own. ` +
       `To settle it, leave it out: task: { ignore: ["${first.includes("/") ? first.slice(0, first.lastIndexOf("/") + 1) : first}"] }`,
   );
-}
-
-/** @throws E_TASK_INVALID where the command's program is not to be found */
-async function checkCommand(task: Task, home: string): Promise<void> {
-  const [program = ""] = task.command;
-  if (await isProgram(program, resolve(home, task.folder))) return;
-  throw new BilevelError("E_TASK_INVALID", "the command's program is not to be found or not executable", {
-    path: "task.command[0]",
-    received: program,
-    allowed: program.includes("/") ? "an executable file; the path is relative to task.folder" : "a program on PATH",
-    hint: "try it in a terminal in the task's folder",
-  });
-}
-
-/** True where a command's first word can be run: on PATH, or as a path from this folder. */
-export async function isProgram(program: string, folder: string): Promise<boolean> {
-  const candidates = program.includes("/")
-    ? [resolve(folder, program)]
-    : (process.env.PATH ?? "").split(delimiter).map((place) => join(place, program));
-  for (const candidate of candidates)
-    if (
-      existsSync(candidate) &&
-      (await access(candidate, constants.X_OK).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return true;
-  return false;
 }

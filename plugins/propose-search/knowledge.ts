@@ -1,6 +1,6 @@
 import type { Objective, Outcome, TaskChange, Trial, View } from "../../core/index.ts";
 import { candidateKey, canonical, mean, placesOf, type Axis, type Values } from "../../kit/index.ts";
-import { barOf } from "../select-improvement/index.ts";
+import { barOf, brokenLimit } from "../select-improvement/index.ts";
 import { modelAfter, type Model } from "./model.ts";
 
 /** One point that was tried: all its measurements, or how it crashed. */
@@ -86,6 +86,9 @@ export function explorationOf({ tried, early, model }: Knowledge): number {
   return 1 + early.filter((loss) => loss < start).length / early.length / 2;
 }
 
+/** The kind of what measured well and failed the objective's check. */
+const check = "check";
+
 /** What such a point is proposed for, by which it is known again. */
 export const question = "from anywhere: is the baseline good?";
 
@@ -114,7 +117,7 @@ export function learn(
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
     known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
-  } else if (crash !== undefined && (!before || crash === failedCheck))
+  } else if (crash !== undefined && (!before || crash === check))
     known.tried.set(id, { id, places, losses: [], crash, isFar });
   const point = known.tried.get(id);
   if (id !== 0 && point && !before && known.early.length < first)
@@ -143,19 +146,14 @@ export function movedOf(
   return new Set([...near, ...running].flatMap((places) => movedFrom(start, places)));
 }
 
-const failedCheck = "check";
-
 /** Why a point must not be gone to again: the kind of its crash, the limit that it broke, that it was stopped early or failed the check. */
-function crashOf(trial: Trial<TaskChange>, outcome: Outcome, { limits = {}, check }: Objective): string | undefined {
+function crashOf(trial: Trial<TaskChange>, outcome: Outcome, objective: Objective): string | undefined {
   if (outcome.status === "crashed") return outcome.kind;
   if (outcome.status === "pruned") return outcome.status;
   if (outcome.status !== "measured") return undefined;
-  const broken = Object.entries(limits).find(([name, { min = -Infinity, max = Infinity }]) => {
-    const value = outcome.metrics[name] ?? NaN;
-    return !(value >= min && value <= max);
-  });
-  if (broken) return `limit of ${broken[0]}`;
-  return check && barOf(trial) !== undefined ? failedCheck : undefined;
+  const broken = brokenLimit(objective, outcome.metrics);
+  if (broken !== undefined) return `limit of ${broken}`;
+  return objective.check && barOf(trial) !== undefined ? check : undefined;
 }
 
 function remembered(tried: ReadonlyMap<number, Tried>): Map<number, Tried> {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
-import { BilevelError, type Judging, type Run } from "../../core/index.ts";
-import { isProgram } from "../evaluate-process/index.ts";
+import type { Judging, Run } from "../../core/index.ts";
+import { isProgram, noProgram } from "../task/index.ts";
 
 const limitMs = 60_000;
 /** For output that is still under way when the program has ended. */
@@ -15,12 +15,7 @@ export async function findCheck(run: Run): Promise<void> {
   if (program === undefined || (await isProgram(program, resolve(run.home, task?.folder ?? ".")))) return;
   if (program.includes("/") && !isAbsolute(program))
     return run.notice(`objective.check: ${program} is not in the task's folder, so each trial has to make it`);
-  throw new BilevelError("E_TASK_INVALID", "the check's program is not to be found or not executable", {
-    path: "objective.check[0]",
-    received: program,
-    allowed: program.includes("/") ? "an executable file" : "a program on PATH",
-    hint: "try it in a terminal in the task's folder",
-  });
+  throw noProgram("objective.check[0]", program);
 }
 
 /** Runs the objective's check in the trial's folder, once; says why it failed, or undefined where it passed. */

@@ -6,7 +6,7 @@ import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } fr
 
 export { failedCheck } from "./check.ts";
 export { confirmed, type Confirmation } from "./confirmed.ts";
-export { breachOf } from "./limits.ts";
+export { breachOf, brokenLimit } from "./limits.ts";
 
 export interface SelectImprovementOptions {
   /** Measurements of one candidate at the most, before it is decided. */

@@ -1,14 +1,25 @@
 import { BilevelError, nearest, type Objective } from "../../core/index.ts";
 
-/** Which of the objective's limits these metrics break, and how; undefined where they keep them. */
-export function breachOf(objective: Objective, metrics: Readonly<Record<string, number>>): string | undefined {
-  for (const [name, { min = -Infinity, max = Infinity }] of Object.entries(objective.limits ?? {})) {
-    const value = metrics[name];
-    if (value === undefined) return `${name} was not measured, and it has a limit`;
-    if (value < min) return `${name} is ${value}, below its limit of ${min}`;
-    if (value > max) return `${name} is ${value}, above its limit of ${max}`;
-  }
-  return undefined;
+type Metrics = Readonly<Record<string, number>>;
+
+/** The first metric whose limit is broken, also where it was not measured; undefined where all are kept. */
+export function brokenLimit({ limits = {} }: Objective, metrics: Metrics): string | undefined {
+  return Object.entries(limits).find(([name, { min = -Infinity, max = Infinity }]) => {
+    const value = metrics[name] ?? NaN;
+    return !(value >= min && value <= max);
+  })?.[0];
+}
+
+/** The same in words. */
+export function breachOf(objective: Objective, metrics: Metrics): string | undefined {
+  const name = brokenLimit(objective, metrics);
+  if (name === undefined) return undefined;
+  const [value, { min, max } = {}] = [metrics[name], objective.limits?.[name]];
+  if (value === undefined) return `${name} was not measured, and it has a limit`;
+  if (min !== undefined && value < min) return `${name} is ${value}, below its limit of ${min}`;
+  return max !== undefined && value > max
+    ? `${name} is ${value}, above its limit of ${max}`
+    : `${name} is ${value}, and it has a limit`;
 }
 
 /** @throws E_CONFIG_INVALID where nothing could keep a limit */
@@ -23,7 +34,7 @@ export function checkLimits({ limits = {} }: Objective): void {
 }
 
 /** Whatever the baseline does not print, no trial will: all of them would be dropped. @throws E_BASELINE_FAILED */
-export function mustHaveLimited({ limits = {} }: Objective, metrics: Readonly<Record<string, number>>): void {
+export function mustHaveLimited({ limits = {} }: Objective, metrics: Metrics): void {
   const names = Object.keys(metrics);
   const missing = Object.keys(limits).find((name) => !names.includes(name));
   if (missing === undefined) return;

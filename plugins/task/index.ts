@@ -10,6 +10,7 @@ export {
 export { applyEdits, matcher } from "./edits.ts";
 export { createMetricReader, type MetricReader } from "./metrics.ts";
 export { openTask } from "./open.ts";
+export { isProgram, noProgram } from "./program.ts";
 export {
   deliver,
   editableTexts,

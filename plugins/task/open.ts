@@ -1,4 +1,4 @@
-import { decode, dimensions } from "../../kit/index.ts";
+import { middle } from "../../kit/index.ts";
 import type { Domain, Run, Space, Task, Value } from "../../core/index.ts";
 import { BilevelError, messageOf, nearest } from "../../core/index.ts";
 import { matcher } from "./edits.ts";
@@ -79,5 +79,4 @@ async function checkDelivery(frozen: FrozenTask, task: Task, space: Space | unde
   }
 }
 
-const examples = (domain: Domain): readonly Value[] =>
-  domain.type === "choice" ? domain.values : [decode(domain, new Array<number>(dimensions(domain)).fill(0.5))];
+const examples = (domain: Domain): readonly Value[] => (domain.type === "choice" ? domain.values : [middle(domain)]);
