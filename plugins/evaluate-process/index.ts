@@ -18,6 +18,7 @@ import { Keeper } from "./keeper.ts";
 import { outcomeOf } from "./outcome.ts";
 import { adopt, start, type Supervised } from "./supervised.ts";
 
+export { endProcesses, markerName } from "./process-tree.ts";
 export { secretNames } from "./environment.ts";
 export { Keeper } from "./keeper.ts";
 export { CappedLog, LastLines } from "./log.ts";

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Judging, Run } from "../../core/index.ts";
+import { endProcesses, markerName } from "../evaluate-process/index.ts";
 import { isProgram, noProgram } from "../task/index.ts";
 
 const limitMs = 60_000;
-/** For output that is still under way when the program has ended. */
-const graceMs = 1000;
 
 /** @throws E_TASK_INVALID where the check's program is not on PATH; one in the task's folder may be made by a trial */
 export async function findCheck(run: Run): Promise<void> {
@@ -32,26 +32,24 @@ export async function failedCheck(
 }
 
 /**
- * Ends with the program itself: what it started and left behind is ended too. A
- * group of its own, so that a terminal's ^C does not reach it: a check that was
- * cut short would cost an improvement.
+ * Over when the program ends; what it left behind is ended too, as with a trial. A group of its own, so that a terminal's
+ * ^C does not reach it: a check that was cut short would cost an improvement.
  */
 function run(command: readonly string[], cwd: string): Promise<string | null> {
   return new Promise((resolve) => {
     const [program = "", ...args] = command;
-    const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    const endGroup = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // gone already
-      }
-    };
-    const limit = setTimeout(endGroup, limitMs);
-    process.once("exit", endGroup);
+    const marker = randomUUID();
+    const env = { ...process.env, [markerName]: marker };
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const end = (): void => void endProcesses(marker, 0, child.pid);
+    const limit = setTimeout(() => {
+      end();
+      for (const stream of [child.stdout, child.stderr]) stream.destroy(); // whoever holds them without the marker
+    }, limitMs);
+    process.once("exit", end);
     const over = (failed: string | null): void => {
       clearTimeout(limit);
-      process.off("exit", endGroup);
+      process.off("exit", end);
       resolve(failed);
     };
     let output = "";
@@ -59,11 +57,7 @@ function run(command: readonly string[], cwd: string): Promise<string | null> {
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     child.on("error", (error) => over(`the check could not be run: ${error.message}`));
-    child.on("exit", () => {
-      endGroup();
-      // whatever left the group holds the output open
-      setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream.destroy()), graceMs).unref();
-    });
+    child.on("exit", end);
     child.on("close", (code, signal) => {
       if (code === 0) return over(null);
       const last = output.trim().split("\n").at(-1) ?? "";
