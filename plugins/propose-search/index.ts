@@ -47,8 +47,9 @@ export function searchMoves(
     const { edits, values: from = {} } = parent.candidate;
     const code = codeOf(known, parent.candidate);
     const start = placesWith(axes, from, code);
+    const isAbsent = (axis: number): boolean => Number.isNaN(start[axis]);
     const free = axes.flatMap(({ name, levels }, axis) =>
-      policy.frozen.includes(name) || Number.isNaN(start[axis]) || levels.length === 1 ? [] : [axis],
+      policy.frozen.includes(name) || levels.length === 1 ? [] : [axis],
     );
     const told = (values: Values, belief = describeMove(from, values)): Draft<TaskChange> => ({
       ...draft,
@@ -56,7 +57,7 @@ export function searchMoves(
       by: "propose-search",
       hypothesis: belief,
     });
-    if (free.length === 0) return told(from);
+    if (free.every(isAbsent)) return told(from);
     const running = pending.filter(({ repeatOf }) => repeatOf === undefined);
     const taken = new Set([
       ...running.map(({ candidate }) => candidateKey(candidate)),
@@ -77,11 +78,13 @@ export function searchMoves(
         chances: free.map((axis) => (policy.focus.includes(axes[axis]?.name ?? "") ? focusWeight : 1)),
       },
       running: placesOfAll(running),
-      // without what a moved choice made inactive, with defaults for what became active
+      // without what a moved choice made inactive, with defaults for what became active and has no place
       whole: (places) =>
         switches.some((axis) => places[axis] !== start[axis])
           ? placesWith(axes, valuesAt(space, axes, places, from), code)
-          : places,
+          : free.some(isAbsent)
+            ? places.map((place, axis) => (isAbsent(axis) ? NaN : place))
+            : places,
       isLegal: (places) => !space.constraints || violation(space, valuesAt(space, axes, places, from)) === undefined,
     };
     if (isAsking(known, running.length)) {

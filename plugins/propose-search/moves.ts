@@ -3,10 +3,14 @@ import { integer, nearestLevel, normal, snapPlace, type Axis } from "../../kit/i
 export interface Reach {
   /** Standard deviation of a step, as a share of the range. */
   step: number;
-  /** Axes that may move, and how likely each is drawn. */
+  /** Axes that may move, where a point has them, and how likely each is drawn. */
   free: readonly number[];
   chances: readonly number[];
 }
+
+/** Of these axes, those that a point has: the parameters of the others are inactive there. */
+const presentIn = (point: readonly number[], axes: readonly number[]): number[] =>
+  axes.filter((axis) => !Number.isNaN(point[axis]));
 
 const factors = [0.25, 0.5, 1, 1, 2] as const;
 
@@ -28,6 +32,7 @@ export function moveOn({ isCategory, levels }: Axis, from: number, random: () =>
   return levels[next < 0 ? 1 : next >= levels.length ? levels.length - 2 : next] as number;
 }
 
+/** One of the axes, but those that are taken. */
 function draw(random: () => number, { free, chances }: Reach, taken: readonly number[]): number {
   let total = 0;
   for (let i = 0; i < free.length; i++) if (!taken.includes(free[i] as number)) total += chances[i] as number;
@@ -51,8 +56,8 @@ export function sparseMove(
 ): number[] {
   const to = [...from];
   const share = random();
-  const count = Math.min(reach.free.length, share < 0.4 ? 1 : share < 0.75 ? 2 : 3);
-  const taken: number[] = [];
+  const taken = reach.free.filter((axis) => Number.isNaN(from[axis]));
+  const count = Math.min(reach.free.length - taken.length, share < 0.4 ? 1 : share < 0.75 ? 2 : 3);
   for (let n = 0; n < count; n++) {
     const axis = draw(random, reach, taken);
     taken.push(axis);
@@ -62,7 +67,7 @@ export function sparseMove(
   return to;
 }
 
-/** One to three of the axes on which another point differs, taken over from it. */
+/** One to three of the axes on which another point differs, taken over from it, with what it alone has. */
 export function crossing(
   from: readonly number[],
   other: readonly number[],
@@ -70,12 +75,14 @@ export function crossing(
   free: readonly number[],
 ): number[] {
   const to = [...from];
-  const differing = free.filter((axis) => from[axis] !== other[axis] && !Number.isNaN(other[axis]));
+  const shared = presentIn(other, presentIn(from, free));
+  const differing = shared.filter((axis) => from[axis] !== other[axis]);
   const count = Math.min(differing.length, 1 + integer(random, 3));
   for (let n = 0; n < count; n++) {
     const axis = differing[integer(random, differing.length)] as number;
     to[axis] = other[axis] as number;
   }
+  for (const axis of free) if (Number.isNaN(from[axis])) to[axis] = other[axis] as number;
   return to;
 }
 
@@ -87,11 +94,12 @@ export function denseMove(
   { free, step }: Reach,
 ): number[] {
   const to = [...from];
-  const length = (step * 1.5) / Math.sqrt(Math.max(1, free.length));
-  for (const index of free) {
+  const present = presentIn(from, free);
+  const length = (step * 1.5) / Math.sqrt(Math.max(1, present.length));
+  for (const index of present) {
     const axis = axes[index] as Axis;
     if (axis.isCategory) {
-      if (random() < 1 / free.length) to[index] = moveOn(axis, from[index] as number, random, step);
+      if (random() < 1 / present.length) to[index] = moveOn(axis, from[index] as number, random, step);
     } else to[index] = snapPlace(axis, (from[index] as number) + normal(random) * length);
   }
   return to;

@@ -109,6 +109,23 @@ describe.each([
     expect(-best).toBeLessThan(0.7 * 4);
   });
 
+  it("finds what is good behind a choice, though what the choice brings is bad by default", async () => {
+    const branched: Space = {
+      parameters: {
+        rate: { type: "float", min: 0, max: 1, default: 0.5 },
+        kind: { type: "choice", values: ["plain", "deep"], default: "plain" },
+        depth: { type: "float", min: 0, max: 1, default: 0.9, when: { kind: ["deep"] } },
+      },
+    };
+    const behind = ({ rate, kind, depth }: Values): number =>
+      Math.abs((rate as number) - 0.4) + (kind === "deep" ? 2 * (depth as number) : 1);
+    const winners = ["a", "b", "c", "d", "e"].map(async (seed) => {
+      const { view } = await search({ proposer: proposer(), space: branched, measure: behind, trials: 40, seed });
+      return view?.incumbent?.trial.candidate.values?.kind;
+    });
+    expect(await Promise.all(winners)).toEqual(Array(5).fill("deep"));
+  });
+
   it("leaves frozen parameters alone", async () => {
     const frozen: Plugin = {
       name: "freezing",
