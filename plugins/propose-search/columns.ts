@@ -20,13 +20,13 @@ export const columnsOf = (axes: readonly { isCategory: boolean }[], points: read
     return { places, isCategory, hasGaps };
   });
 
-/**
- * The squared distance of two places on one axis. Another category counts as the whole range, and so does a parameter
- * that only one of two points has.
- */
+/** The squared distance of what only one of two points has: that of two places anywhere, in the mean. */
+const gap = 1 / 6;
+
+/** The squared distance of two places on one axis. Another category counts as the whole range. */
 export function squareOf(isCategory: boolean, a: number, b: number): number {
   if (a === b) return 0;
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : 1;
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : gap;
   return isCategory ? 1 : (a - b) * (a - b);
 }
 

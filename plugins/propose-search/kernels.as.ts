@@ -4,6 +4,7 @@
 
 const zero = f64x2.splat(0);
 const one = f64x2.splat(1);
+const gap = f64x2.splat(1.0 / 6.0);
 
 /** What an axis has: kernels.ts. */
 const NUMBERS = 0;
@@ -20,7 +21,7 @@ function squares(place: f64, other: v128, weight: f64, isPlain: bool, isCategory
   const apart = isCategory ? v128.and(f64x2.ne(at, other), one) : near;
   const isGap = f64x2.ne(other, other);
   const isOpen = place != place;
-  return f64x2.mul(f64x2.splat(weight), isOpen ? v128.bitselect(zero, one, isGap) : v128.bitselect(one, apart, isGap));
+  return f64x2.mul(f64x2.splat(weight), isOpen ? v128.bitselect(zero, gap, isGap) : v128.bitselect(gap, apart, isGap));
 }
 
 // @ts-ignore: decorator
