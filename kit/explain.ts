@@ -68,6 +68,15 @@ function kindsOf({ params, parentSchema }: SchemaError): unknown[] {
   return oneOf.flatMap(({ properties }) => properties?.[tag]?.const ?? properties?.[tag]?.enum ?? []);
 }
 
+/** What a missing key is for, by its own schema. */
+function wantedOf({ params, parentSchema }: SchemaError): string {
+  type Wanted = { type?: string; enum?: unknown[]; description?: string };
+  const { properties = {} } = parentSchema as { properties?: Record<string, Wanted> };
+  const wanted = properties[String(params.missingProperty)] ?? {};
+  const kind = wanted.enum ? list(wanted.enum) : (wanted.type ?? "");
+  return [kind, wanted.description ?? ""].filter((part) => part !== "").join(": ");
+}
+
 const list = (values: readonly unknown[]): string => values.map((value) => JSON.stringify(value)).join(", ");
 
 function allowedBy(error: SchemaError, names: readonly string[]): string {
@@ -82,7 +91,7 @@ function allowedBy(error: SchemaError, names: readonly string[]): string {
   if (keyword === "minimum") return `${limit} or more`;
   if (keyword === "exclusiveMinimum") return `more than ${limit}`;
   if (keyword === "maximum") return `${limit} or less`;
-  if (keyword === "required") return list(kindsOf(error)) || "a value";
+  if (keyword === "required") return list(kindsOf(error)) || wantedOf(error) || "a value";
   if (keyword === "minItems") return `a list of ${limit} or more`;
   if (keyword === "minLength") return `a text of ${count(Number(limit), "character")} or more`;
   if (keyword === "minProperties") return names.join(" or ");

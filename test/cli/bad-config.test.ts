@@ -25,8 +25,34 @@ const cases: [
     { objectiv: "{}" },
     { path: "objectiv", received: "an unknown key", hint: "did you mean objective?" },
   ],
-  ["no objective", { objective: "" }, { path: "objective", received: "nothing", allowed: "a value" }],
-  ["no metric", { objective: '{ direction: "minimize" }' }, { path: "objective.metric", received: "nothing" }],
+  [
+    "no objective",
+    { objective: "" },
+    {
+      path: "objective",
+      received: "nothing",
+      allowed: 'what is measured, such as { metric: "loss", direction: "minimize" }',
+    },
+  ],
+  [
+    "no evaluator",
+    { evaluator: "" },
+    {
+      path: "evaluator",
+      received: "nothing",
+      allowed: 'what runs the trials, such as evaluateProcess(), in YAML { use: "bilevel#evaluateProcess" }',
+    },
+  ],
+  [
+    "no metric",
+    { objective: '{ direction: "minimize" }' },
+    { path: "objective.metric", received: "nothing", allowed: "string: its name, as the program prints it" },
+  ],
+  [
+    "no direction",
+    { objective: '{ metric: "loss" }' },
+    { path: "objective.direction", received: "nothing", allowed: '"minimize", "maximize"' },
+  ],
   [
     "a wrong direction",
     { objective: '{ metric: "loss", direction: "min" }' },

@@ -121,7 +121,7 @@ describe.each([
       Math.abs((rate as number) - 0.4) + (kind === "deep" ? 2 * (depth as number) : 1);
     const winners = ["a", "b", "c", "d", "e"].map(async (seed) => {
       const { view } = await search({ proposer: proposer(), space: branched, measure: behind, trials: 40, seed });
-      return view?.incumbent?.trial.candidate.values?.kind;
+      return valuesOf(view?.incumbent?.trial as Trial<TaskChange>).kind;
     });
     expect(await Promise.all(winners)).toEqual(Array(5).fill("deep"));
   });
