@@ -15,8 +15,9 @@ const draws = 20;
 /**
  * The default: a model-based local search for a start that is good and a budget
  * that is short; its first point asks whether the start is good. A Gaussian
- * process on the points around the best one ranks changes of few parameters by expected improvement times the chance not
- * to crash; where nothing was kept for a while, wider ones too. docs/search.md.
+ * process on the points around the best one ranks changes of few parameters by
+ * expected improvement times a power of the chance not to crash; where nothing
+ * was kept for a while, wider ones too. docs/search.md.
  */
 export function proposeSearch(): Plugin {
   return {
