@@ -1,14 +1,17 @@
 import type { Objective, Outcome, TaskChange, Trial, View } from "../../core/index.ts";
 import { candidateKey, canonical, mean, placesOf, type Axis, type Values } from "../../kit/index.ts";
-import { barOf, brokenLimit } from "../select-improvement/index.ts";
+import { barOf, brokenLimit, noiseOf, type Measurement } from "../select-improvement/index.ts";
 import { modelAfter, type Model } from "./model.ts";
 
 /** One point that was tried: all its measurements, or how it crashed. */
 export interface Tried {
   readonly id: number;
   readonly places: readonly number[];
-  /** Outcomes, lower is better. */
+  /** Outcomes with their seeds, lower is better. */
+  readonly measured: readonly Measurement[];
+  /** The same without what seeds do to all points alike, and the degrees of freedom that repeats leave. */
   readonly losses: readonly number[];
+  readonly freedom: number;
   readonly crash?: string;
   /** It came from anywhere, to see whether the baseline is good. */
   readonly isFar: boolean;
@@ -116,9 +119,11 @@ export function learn(
   const isFar = before?.isFar ?? trial.hypothesis === question;
   if (outcome.status === "measured" && (crash === undefined || id === 0)) {
     const loss = view.objective.direction === "minimize" ? outcome.metric : -outcome.metric;
-    known.tried.set(id, { id, places, losses: [...(before?.losses ?? []), loss], isFar });
+    const measured = [...(before?.measured ?? []), { seed: trial.seed, value: loss }];
+    known.tried.set(id, { id, places, measured, losses: [loss], freedom: 0, isFar });
+    if (measured.length > 1) level(known.tried);
   } else if (crash !== undefined && (!before || crash === check))
-    known.tried.set(id, { id, places, losses: [], crash, isFar });
+    known.tried.set(id, { id, places, measured: [], losses: [], freedom: 0, crash, isFar });
   const point = known.tried.get(id);
   if (id !== 0 && point && !before && known.early.length < first)
     known.early = [...known.early, point.losses[0] ?? Infinity];
@@ -131,6 +136,13 @@ export function learn(
   if (known.tried.size > mostRemembered) known.tried = remembered(known.tried);
   known.model = modelAfter(known.model, known.tried, withCode(axes), id, view.incumbent?.trial.id ?? 0);
   return known;
+}
+
+/** Takes out what seeds do to all points, as the selector does, so that repeats are not told from the others by their seeds. */
+function level(tried: Map<number, Tried>): void {
+  const { levels } = noiseOf(new Map([...tried].map(([id, { measured }]) => [id, measured])));
+  for (const [id, { values, freedom }] of levels)
+    tried.set(id, { ...(tried.get(id) as Tried), losses: values, freedom });
 }
 
 const movedFrom = (from: readonly number[], places: readonly number[]): number[] =>

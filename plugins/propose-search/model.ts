@@ -51,7 +51,7 @@ export function modelAfter(
     return modelOf(all, axes, center, model?.ascent);
   const aged = { ...model, center, age };
   if (trial && at >= 0) {
-    const tried = model.tried.with(at, trial);
+    const tried = model.tried.map((one) => all.get(one.id) ?? one); // a repeat tells of its seed, so of other repeats
     const factor = factorOf(tried, model.ascent, squaresOf(axes, pointsOf(tried)));
     return { ...aged, ...scaleOf(tried), tried, factor };
   }
@@ -123,7 +123,7 @@ function farFrom(axes: readonly Axis[], center: readonly number[], places: reado
 /** Of one measurement, pooled over the repeats; undefined where there are none. */
 function pooled(tried: readonly Tried[]): Noise | undefined {
   const repeated = tried.filter(({ losses }) => losses.length > 1);
-  const freedom = repeated.reduce((sum, { losses }) => sum + losses.length - 1, 0);
+  const freedom = repeated.reduce((sum, one) => sum + one.freedom, 0);
   const squares = repeated.reduce((sum, { losses }) => sum + (losses.length - 1) * variance(losses), 0);
   return freedom === 0 ? undefined : { sd: Math.sqrt(squares / freedom), freedom };
 }

@@ -2,11 +2,14 @@ import type { Judging, Plugin, TaskChange, Trial, Verdict } from "../../core/ind
 import { mean, median } from "../../kit/index.ts";
 import { failedCheck, findCheck } from "./check.ts";
 import { breachOf, checkLimits, mustHaveLimited } from "./limits.ts";
-import { addMeasurement, emptyNoise, estimateOf, noiseOf, type Measurements } from "./noise.ts";
+import { addMeasurement, emptyNoise, estimateOf, noiseOf, noNoise, type Measurements } from "./noise.ts";
+import type { Measurement } from "./seeds.ts";
 
 export { failedCheck } from "./check.ts";
 export { confirmed, type Confirmation } from "./confirmed.ts";
 export { breachOf, brokenLimit } from "./limits.ts";
+export { noiseOf } from "./noise.ts";
+export type { Measurement } from "./seeds.ts";
 
 export interface SelectImprovementOptions {
   /** Measurements of one candidate at the most, before it is decided. */
@@ -34,14 +37,16 @@ type Options = Required<SelectImprovementOptions>;
 /**
  * Keeps what is better beyond the noise.
  *
- * With s the noise of one measurement (noise.ts: pooled over everything that was
- * measured more than once, or over all of it but the baseline), n measurements
- * of the candidate and m of the best, the gain g is the difference of their
- * means and e = s sqrt(1/n + 1/m) its standard error; t is Student's quantile at
- * 2/3 for the degrees of freedom behind s. Keep when g >= t e; measure again
- * while g >= t e / 2 and there is room; else discard. The noise floor is t e for
- * one measurement. So that luck is not crowned, a best that stands is measured
- * once more, and its value is shrunk (noise.ts).
+ * All candidates are measured first on one seed, and again on others; what
+ * those do to all alike is taken out (seeds.ts). With s the noise of one
+ * measurement (noise.ts: pooled over everything that was measured more than
+ * once, or over all of it but the baseline), n measurements of the candidate and
+ * m of the best, the gain g is the difference of their means and
+ * e = s sqrt(1/n + 1/m) its standard error; t is Student's quantile at 2/3 for
+ * the degrees of freedom behind s. Keep when g >= t e; measure again while
+ * g >= t e / 2 and there is room; else discard. The noise floor is t e for one
+ * measurement. So that luck is not crowned, a best that stands is measured once
+ * more, and its value is shrunk (noise.ts).
  */
 export function selectImprovement(given: SelectImprovementOptions = {}): Plugin {
   const options = { ...given } as Options;
@@ -63,7 +68,7 @@ export function selectImprovement(given: SelectImprovementOptions = {}): Plugin 
         if (trial.id === 0) mustHaveLimited(judging.objective, trial.outcome.metrics);
         const breach = breachOf(judging.objective, trial.outcome.metrics);
         if (breach !== undefined && root !== 0) return discard(breach);
-        const verdict = decide(trial, trial.outcome.metric, past.value, judging, options);
+        const verdict = decide(trial, { seed: trial.seed, value: trial.outcome.metric }, past.value, judging, options);
         if (breach !== undefined) return { ...verdict, reason: `the baseline, although ${breach}` };
         const isNew = verdict.decision === "keep" && root !== 0 && !past.value.accepted.has(root);
         const failed =
@@ -93,7 +98,7 @@ function unmeasured({ outcome, repeatOf }: Trial<TaskChange>, { incumbent }: Jud
 
 function decide(
   trial: Trial<TaskChange>,
-  metric: number,
+  measurement: Measurement,
   past: Measurements,
   judging: Judging<TaskChange>,
   options: Options,
@@ -101,10 +106,13 @@ function decide(
   const { objective, incumbent, budget } = judging;
   const sign = objective.direction === "minimize" ? 1 : -1;
   const root = trial.repeatOf ?? trial.id;
-  const measured = [...(past.byRoot.get(root) ?? []), metric];
-  const noise = objective.noise === "none" ? { sd: 0, t: 0 } : noiseOf(past, root, metric);
-  const parent =
-    trial.parent === incumbent?.trial.id ? incumbent.value : mean(past.byRoot.get(trial.parent) ?? [metric]);
+  const byRoot = new Map(past.byRoot).set(root, [...(past.byRoot.get(root) ?? []), measurement]);
+  const noise = objective.noise === "none" ? noNoise : noiseOf(byRoot);
+  const levelOf = (id: number): readonly number[] | undefined =>
+    noise.levels.get(id)?.values ?? byRoot.get(id)?.map(({ value }) => value);
+  const measured = levelOf(root) as readonly number[];
+  const metric = measured.at(-1) as number;
+  const parent = trial.parent === incumbent?.trial.id ? incumbent.value : mean(levelOf(trial.parent) ?? [metric]);
   const gain = sign * (parent - metric);
   const estimate = estimateOf(measured, parent, noise.sd, past, sign);
   const known = {

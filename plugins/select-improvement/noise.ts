@@ -1,24 +1,16 @@
 import type { Estimate, TaskChange, Trial } from "../../core/index.ts";
 import { mean, studentT, variance } from "../../kit/index.ts";
+import { leveled, seedEffects, type Leveled, type Measurement } from "./seeds.ts";
 
 /** How sure a keep is that the candidate is better: a best that stands is measured again, and the winner is confirmed, so two in three is enough. */
 const sureness = 2 / 3;
 
-/** Over what was measured more than once: squared deviations from the candidates' means, and degrees of freedom. */
-interface Spread {
-  deviations: number;
-  freedom: number;
-}
-
 /** All measurements of the search, by the trial whose candidate they are of. */
 export interface Measurements {
-  byRoot: Map<number, readonly number[]>;
+  byRoot: Map<number, readonly Measurement[]>;
   accepted: Set<number>;
   /** Bests that a later trial had measured again. */
   asked: Set<number>;
-  /** Of everything, and of everything but the baseline. */
-  all: Spread;
-  candidates: Spread;
   /** Squared gains over the trials' parents, and how many. */
   squares: number;
   gains: number;
@@ -30,23 +22,18 @@ export const emptyNoise = (): Measurements => ({
   byRoot: new Map(),
   accepted: new Set(),
   asked: new Set(),
-  all: { deviations: 0, freedom: 0 },
-  candidates: { deviations: 0, freedom: 0 },
   squares: 0,
   gains: 0,
   repeats: 0,
 });
 
-const deviationsOf = (values: readonly number[]): number => variance(values) * Math.max(0, values.length - 1);
-
 export function addMeasurement(past: Measurements, trial: Trial<TaskChange>): Measurements {
-  const { outcome, verdict, repeatOf, confirms } = trial;
+  const { outcome, verdict, repeatOf, confirms, seed } = trial;
   if (confirms) return past;
   const root = repeatOf ?? trial.id;
   if (repeatOf !== undefined && repeatOf !== 0) past.repeats++;
   if (outcome?.status === "measured") {
-    Object.assign(past, withMeasurement(past, root, outcome.metric));
-    past.byRoot.set(root, [...(past.byRoot.get(root) ?? []), outcome.metric]);
+    past.byRoot.set(root, [...(past.byRoot.get(root) ?? []), { seed, value: outcome.metric }]);
     if (repeatOf === undefined && trial.id !== 0 && verdict?.gain !== undefined) {
       past.squares += verdict.gain ** 2;
       past.gains++;
@@ -58,40 +45,41 @@ export function addMeasurement(past: Measurements, trial: Trial<TaskChange>): Me
   return past;
 }
 
-function withMeasurement(
-  { byRoot, all, candidates }: Measurements,
-  root: number,
-  metric: number,
-): Pick<Measurements, "all" | "candidates"> {
-  const before = byRoot.get(root) ?? [];
-  const added = deviationsOf([...before, metric]) - deviationsOf(before);
-  const grown = ({ deviations, freedom }: Spread): Spread => ({
-    deviations: deviations + added,
-    freedom: freedom + (before.length > 0 ? 1 : 0),
-  });
-  return { all: grown(all), candidates: root === 0 ? candidates : grown(candidates) };
+/** What the repeats tell of one measurement. */
+export interface Noise {
+  /** Its standard deviation, and Student's quantile at 2/3 for the degrees of freedom behind it. */
+  readonly sd: number;
+  readonly t: number;
+  /** What was measured more than once, by its trial, without what seeds do to all. */
+  readonly levels: ReadonlyMap<number, Leveled>;
 }
+
+export const noNoise: Noise = { sd: 0, t: 0, levels: new Map() };
 
 /**
- * Standard deviation of one measurement, pooled over all candidates that were
- * measured more than once, and Student's quantile at 2/3 for its degrees of
- * freedom. A baseline that is poor can be many times as noisy as what is found,
- * so where the others alone tell of less, they are believed, unless they agree
- * to the last digit. Nothing measured twice: no noise is known, and none assumed.
+ * Pooled over all candidates that were measured more than once, without what seeds do to all of them (seeds.ts). A baseline
+ * that is poor can be many times as noisy as what is found, so where the others alone tell of less than half, they are
+ * believed, of the noise and of the seeds, unless they agree to the last digit. Nothing measured twice: no noise is known,
+ * and none assumed.
  */
-export function noiseOf(past: Measurements, root: number, metric: number): { sd: number; t: number } {
-  const { all, candidates } = withMeasurement(past, root, metric);
-  if (all.freedom === 0) return { sd: 0, t: 0 };
-  const pooled = noiseIn(all);
-  if (candidates.freedom === 0) return pooled;
-  const found = noiseIn(candidates);
-  return found.sd > 0 && found.sd * found.t < pooled.sd * pooled.t ? found : pooled;
+export function noiseOf(byRoot: ReadonlyMap<number, readonly Measurement[]>): Noise {
+  const repeated = [...byRoot].filter(([, { length }]) => length > 1);
+  const noiseBy = (judges: typeof repeated): Noise & { freedom: number } => {
+    const effects = seedEffects(judges.map(([, measured]) => measured));
+    const levels = new Map(repeated.map(([root, measured]) => [root, leveled(measured, effects)]));
+    let [deviations, freedom] = [0, 0];
+    for (const [root] of judges) {
+      const level = levels.get(root) as Leveled;
+      deviations += variance(level.values) * (level.values.length - 1);
+      freedom += level.freedom;
+    }
+    if (freedom === 0) return { ...noNoise, levels, freedom };
+    return { sd: Math.sqrt(deviations / freedom), t: studentT(sureness, Math.max(1, freedom)), levels, freedom };
+  };
+  const all = noiseBy(repeated);
+  const found = noiseBy(repeated.filter(([root]) => root !== 0));
+  return found.sd > 0 && 2 * found.sd * found.t < all.sd * all.t ? found : all;
 }
-
-const noiseIn = ({ deviations, freedom }: Spread): { sd: number; t: number } => ({
-  sd: Math.sqrt(deviations / freedom),
-  t: studentT(sureness, freedom),
-});
 
 /**
  * The candidate's value: the mean of its n measurements, shrunk toward its

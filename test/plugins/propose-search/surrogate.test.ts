@@ -184,11 +184,18 @@ describe("what is expected of noisy measurements", () => {
   });
 });
 
+/** What is known of measurements whose seeds do nothing to all points alike. */
+const measuredTo = (losses: readonly number[]): Pick<Tried, "measured" | "losses" | "freedom"> => ({
+  measured: losses.map((value, n) => ({ seed: 42 + n, value })),
+  losses,
+  freedom: Math.max(0, losses.length - 1),
+});
+
 describe("the model from trial to trial", () => {
   const at = (id: number, losses = [truth(points[id % 24] as number[])]): Tried => ({
     id,
     places: (points[id % 24] as number[]).map((place, j) => (j === 0 ? (place + id / 97) % 1 : place)),
-    losses,
+    ...measuredTo(losses),
     isFar: false,
   });
 
@@ -248,8 +255,14 @@ describe("the model from trial to trial", () => {
 
 describe("the chance to crash", () => {
   const start = [0.3, 0.3, 0, 0.3];
-  const fine = (places: number[]): Tried => ({ id: 0, places, losses: [1], isFar: false });
-  const crash = (places: number[], kind: string): Tried => ({ id: 1, places, losses: [], crash: kind, isFar: false });
+  const fine = (places: number[]): Tried => ({ id: 0, places, ...measuredTo([1]), isFar: false });
+  const crash = (places: number[], kind: string): Tried => ({
+    id: 1,
+    places,
+    ...measuredTo([]),
+    crash: kind,
+    isFar: false,
+  });
   const ran = [fine(start), fine([0.3, 0.5, 1, 0.3]), fine([0.2, 0.3, 0, 0.6]), fine([0.35, 0.2, 2, 0.3])];
 
   it("is none before anything crashed", () => {
