@@ -6,6 +6,8 @@ import type { FromWorker, ToWorker } from "./worker.ts";
 
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
+const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
+
 /** Worker threads that run one module's function, one per slot, made when a slot is first used. */
 export class Pool {
   readonly #data: { file: string; name: string };
@@ -55,7 +57,10 @@ export class Pool {
       const timer =
         limit === undefined
           ? undefined
-          : setTimeout(() => crash("timeout", `over the time limit of ${limit / 1000} s`), limit);
+          : setTimeout(
+              () => crash("timeout", `over the time limit of ${limit / 1000} s`),
+              Math.min(limit, longestTimer),
+            );
       signal.addEventListener("abort", cancel);
       const hear = (message: FromWorker): void => {
         if (message.type === "progress")
@@ -90,6 +95,11 @@ export class Pool {
   #make(): Worker {
     const worker = new Worker(workerFile, { workerData: this.#data });
     this.#all.add(worker);
+    const forget = (): void => {
+      this.#all.delete(worker);
+      this.#idle = this.#idle.filter((one) => one !== worker);
+    };
+    worker.on("error", forget).on("exit", forget); // also of what a trial left running, while it is idle
     return worker;
   }
 }

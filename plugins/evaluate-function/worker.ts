@@ -19,9 +19,13 @@ provideOwnPackage();
 const loading = import(file) as Promise<Record<string, Call>>;
 
 parentPort?.on("message", ({ values, seed }: ToWorker) => {
-  const report = (step: number, value: number): void => tell({ type: "progress", step, value });
+  let isOver = false; // what a trial left running reports to nobody
+  const report = (step: number, value: number): void => {
+    if (!isOver) tell({ type: "progress", step, value });
+  };
   loading
     .then((module) => module[name]?.(values, { seed, report }))
+    .finally(() => (isOver = true))
     .then((answer) => tell({ type: "answer", answer }))
     .catch((error: unknown) =>
       tell({ type: "failed", reason: String(error instanceof Error ? error.message : error).split("\n")[0] ?? "" }),

@@ -127,6 +127,26 @@ describe("in worker threads", { timeout: 60_000 }, () => {
     expect(after).toMatchObject({ status: "measured" });
   });
 
+  it("what a trial left running ends no run, and reports to no later trial", async () => {
+    const late = (what: string) =>
+      outcomes(
+        `export default async ({ X }, { report }) => { if (X === 1) setTimeout(() => { ${what} }, 50); if (X === 2) await new Promise((r) => setTimeout(r, 300)); return X; }`,
+        {},
+        { levels: [innerLoop({ slots: 2 })] },
+        4,
+      );
+    for (const what of ["throw new Error('late')", "process.exit(1)"])
+      expect((await late(what)).filter(({ status }) => status === "measured").length).toBeGreaterThanOrEqual(4);
+    for (const { status } of await late("report(1, NaN)")) expect(status).toBe("measured");
+  });
+
+  it("a limit of more days than a timer can wait is no limit of nothing", async () => {
+    const [, trial] = await outcomes(inTrial("await new Promise((r) => setTimeout(r, 100)); return 0.5"), {
+      limitSeconds: 3e6,
+    });
+    expect(trial).toMatchObject({ status: "measured", metric: 0.5 });
+  });
+
   it("as many trials run at once as there are slots", async () => {
     const source =
       "let running = 0; export default async ({ X }) => { await new Promise((r) => setTimeout(r, 100)); return X; };";
