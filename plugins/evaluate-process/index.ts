@@ -35,7 +35,7 @@ export interface EvaluateProcessOptions {
   passEnv?: readonly string[];
   /** Of so many best trials everything is kept; of the others logs, metrics and patch. */
   keep?: number;
-  /** With less free disk than that (or 5 %) no trial starts. */
+  /** With less free disk than that (or 5 %, up to five times that) no trial starts. */
   minFreeGb?: number;
 }
 

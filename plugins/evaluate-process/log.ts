@@ -30,7 +30,7 @@ export class CappedLog {
   write(chunk: Buffer): void {
     const room = Math.max(0, this.#half - this.#written);
     if (room > 0) {
-      writeSync(this.#descriptor, chunk.subarray(0, room));
+      this.#put(chunk.subarray(0, room));
       this.#written += Math.min(room, chunk.length);
     }
     const rest = chunk.subarray(room);
@@ -49,9 +49,18 @@ export class CappedLog {
     const whole = Buffer.concat(this.#tail);
     const tail = whole.subarray(Math.max(0, whole.length - this.#half));
     const cut = this.#cut + whole.length - tail.length;
-    if (cut > 0) writeSync(this.#descriptor, `\n[… ${cut} bytes cut …]\n`);
-    writeSync(this.#descriptor, tail);
+    if (cut > 0) this.#put(Buffer.from(`\n[… ${cut} bytes cut …]\n`));
+    this.#put(tail);
     closeSync(this.#descriptor);
     return cut;
+  }
+
+  /** What a full disk does not take is missing: no trial's result hangs on its log. */
+  #put(bytes: Buffer): void {
+    try {
+      for (let done = 0; done < bytes.length;) done += writeSync(this.#descriptor, bytes, done);
+    } catch {
+      // the next piece may find room
+    }
   }
 }

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Progress } from "../../core/index.ts";
 import { startTimeOf } from "../../core/index.ts";
@@ -90,7 +89,7 @@ async function readExit(folder: string, marker: string): Promise<Exit | undefine
 function watch(folder: string, handle: Handle, child?: ChildProcess): Supervised {
   return {
     async finish(report, signal) {
-      let seen = 0;
+      let seen = 0; // bytes of progress.jsonl
       let stop: "pruned" | "cancelled" | undefined;
       const exited = child ? new Promise<void>((resolve) => child.once("exit", () => resolve())) : undefined;
       const ask = (why: "pruned" | "cancelled"): void => {
@@ -100,10 +99,9 @@ function watch(folder: string, handle: Handle, child?: ChildProcess): Supervised
       for (;;) {
         const isOver = child ? child.exitCode !== null || child.signalCode !== null : !isAlive(handle);
         const exit = await readExit(folder, handle.marker);
-        for (const progress of await progressSince(folder, seen)) {
-          seen++;
-          if (stop === undefined && (await report(progress)) === "stop") ask("pruned");
-        }
+        const { points, end } = await progressSince(folder, seen);
+        seen = end;
+        for (const progress of points) if (stop === undefined && (await report(progress)) === "stop") ask("pruned");
         if (exit) return { exit, stop };
         if (isOver) {
           await endProcesses(handle.marker, 0);
@@ -116,14 +114,24 @@ function watch(folder: string, handle: Handle, child?: ChildProcess): Supervised
   };
 }
 
-async function progressSince(folder: string, count: number): Promise<Progress[]> {
-  const points: Progress[] = [];
-  let line = 0;
+/** The intermediate values in the whole lines from this byte on, and where those lines end. */
+async function progressSince(folder: string, start: number): Promise<{ points: Progress[]; end: number }> {
+  const pieces: Buffer[] = [];
   try {
-    for await (const text of createInterface({ input: createReadStream(join(folder, "progress.jsonl")) }))
-      if (line++ >= count) points.push(JSON.parse(text) as Progress);
+    for await (const piece of createReadStream(join(folder, "progress.jsonl"), { start })) pieces.push(piece as Buffer);
   } catch {
-    // none yet, or a line that is being written: it is read the next time
+    // none yet
   }
-  return points;
+  const bytes = Buffer.concat(pieces);
+  const length = bytes.lastIndexOf(10) + 1;
+  const lines = bytes.subarray(0, length).toString("utf8").split("\n").slice(0, -1);
+  return { points: lines.flatMap(pointIn), end: start + length };
+}
+
+function pointIn(line: string): Progress[] {
+  try {
+    return [JSON.parse(line) as Progress];
+  } catch {
+    return []; // torn by a full disk
+  }
 }

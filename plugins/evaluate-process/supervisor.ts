@@ -1,12 +1,28 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StringDecoder } from "node:string_decoder";
 import type { Progress, Task } from "../../core/contract.ts";
 import { createMetricReader } from "../task/metrics.ts";
 import { CappedLog, LastLines } from "./log.ts";
 import { shownMetrics } from "./outcome.ts";
 import { endProcesses, markerName } from "./process-tree.ts";
+
+const reservedBytes = 65_536;
+const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
 
 /** What the host asks for, in `spec.json` of the trial's folder. */
 export interface Spec {
@@ -47,6 +63,7 @@ export interface Exit {
  * then on. supervisor.ts FOLDER
  */
 const folder = process.argv[2] ?? ".";
+const draft = join(folder, "exit.json.tmp");
 const spec = JSON.parse(readFileSync(join(folder, "spec.json"), "utf8")) as Spec;
 
 process.stdin.once("data", () => void supervise());
@@ -58,6 +75,8 @@ let told = false;
 
 async function supervise(): Promise<void> {
   told = true;
+  reserve();
+  let isAsked = false;
   const started = performance.now();
   const log = new CappedLog(join(folder, "output.log"), spec.logBytes);
   const reader = createMetricReader(spec, spec.metric);
@@ -72,17 +91,22 @@ async function supervise(): Promise<void> {
     ended ??= why;
     void endProcesses(spec.marker, spec.graceMs, child.pid);
   };
-  const take = (decoder: StringDecoder) => (chunk: Buffer) => {
-    log.write(chunk);
-    const text = decoder.write(chunk);
-    lastLines.take(text);
-    for (const progress of reader.read(text)) if (!report(progress)) end("diverged");
-  };
-  child.stdout.on("data", take(new StringDecoder("utf8")));
-  child.stderr.on("data", take(new StringDecoder("utf8")));
-  process.on("SIGTERM", () => end("asked"));
+  for (const from of ["stdout", "stderr"] as const) {
+    const decoder = new StringDecoder("utf8");
+    child[from].on("data", (chunk: Buffer) => {
+      log.write(chunk);
+      const text = decoder.write(chunk);
+      lastLines.take(text);
+      for (const progress of reader.read(text, from)) if (!report(progress)) end("diverged");
+    });
+  }
+  process.on("SIGTERM", () => {
+    isAsked = true;
+    end("asked");
+  });
   process.on("SIGINT", () => undefined); // the terminal's ^C reaches the whole group; the host decides
-  const limit = spec.limitMs === null ? undefined : setTimeout(() => end("limit"), spec.limitMs);
+  const limit =
+    spec.limitMs === null ? undefined : setTimeout(() => end("limit"), Math.min(spec.limitMs, longestTimer));
 
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
@@ -94,8 +118,8 @@ async function supervise(): Promise<void> {
   });
   clearTimeout(limit);
   const seconds = (performance.now() - started) / 1000;
-  const { ended: leftBehind, left } = await endProcesses(spec.marker, spec.graceMs);
-  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000))]); // a pipe may be held by what would not go
+  const { ended: leftBehind, left } = await endProcesses(spec.marker, spec.graceMs, child.pid);
+  await Promise.race([closed, sleep(1000)]); // a pipe may be held by what would not go
   const cutBytes = log.close();
   const { metrics, problems } = await reader.finish(spec.cwd);
   const exit: Exit = {
@@ -112,10 +136,34 @@ async function supervise(): Promise<void> {
     problems,
     lastLines: lastLines.lines,
   };
-  mkdirSync(folder, { recursive: true }); // the program may have removed it
-  writeFileSync(join(folder, "exit.json.tmp"), JSON.stringify(exit), { flush: true });
-  renameSync(join(folder, "exit.json.tmp"), join(folder, "exit.json"));
+  for (let tries = 0; !tell(exit) && !isAsked && tries < 600; tries++) await sleep(1000); // a full disk
   process.exit(0);
+}
+
+/** Keeps room for what the trial comes to, so that a disk that it fills takes that all the same. */
+function reserve(): void {
+  try {
+    writeFileSync(draft, Buffer.alloc(reservedBytes));
+  } catch {
+    // full already
+  }
+}
+
+/** Tells what the trial came to, in the room that was kept for it; false where there is none. */
+function tell(exit: Exit): boolean {
+  try {
+    mkdirSync(folder, { recursive: true }); // the program may have removed it
+    const bytes = Buffer.from(JSON.stringify(exit));
+    const descriptor = openSync(draft, constants.O_RDWR | constants.O_CREAT); // in place: what is reserved stays so
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, undefined, done);
+    ftruncateSync(descriptor, bytes.length);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    renameSync(draft, join(folder, "exit.json"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** False where the value shows that the trial has diverged. */

@@ -16,6 +16,7 @@ type Stop = "pruned" | "cancelled" | "diverged" | "overdue";
 
 /** What others have beyond a deadline that they keep themselves. */
 export const slackMs = 60_000;
+const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
 /** What a job has that was asked to end, beyond its grace. */
 const endMs = 15_000;
 
@@ -47,7 +48,8 @@ export async function follow(
   const cancel = (): void => ask("cancelled");
   signal.addEventListener("abort", cancel);
   if (signal.aborted) cancel();
-  if (limitSeconds !== null) timers.push(setTimeout(() => ask("overdue"), limitSeconds * 1000 + graceMs + slackMs));
+  const overdueMs = limitSeconds === null ? Infinity : limitSeconds * 1000 + graceMs + slackMs;
+  if (overdueMs <= longestTimer) timers.push(setTimeout(() => ask("overdue"), overdueMs));
   try {
     for await (const piece of client.tailJobLogs(id, { prefer: "stream", signal: giveUp.signal })) {
       for (const point of harvest.take(piece))

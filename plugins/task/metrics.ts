@@ -9,8 +9,8 @@ const number = /^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
 
 /** Reads metrics and intermediate values from a program's output, chunk by chunk. */
 export interface MetricReader {
-  /** Takes in a piece of output and gives back the intermediate values in it. */
-  read(chunk: string): Progress[];
+  /** Takes in a piece of what was printed, to stdout or stderr where they are apart, and gives back the intermediate values in it. */
+  read(chunk: string, from?: "stdout" | "stderr"): Progress[];
   /** All metrics, NaN and infinities included, and what is wrong with them. */
   finish(folder: string): Promise<{ metrics: Record<string, number>; problems: string[] }>;
 }
@@ -38,7 +38,7 @@ function take(printed: Printed, value: string, said: string): void {
 const sentenceOf = (metric: string): RegExp => {
   const name = metric.replace(/[^\w\s]/g, "\\$&");
   const value = "(?:[^\\s,;|)\\]]|[,\\u00a0\\u2009\\u202f](?=\\d))+";
-  return new RegExp(`(?:^|[\\s([|,])(${name}(?:\\s*[:=]\\s*|\\s+is\\s+)(${value}))`, "g");
+  return new RegExp(`(?:^|[\\s([|,\\]])(${name}(?:\\s*[:=]\\s*|\\s+is\\s+)(${value}))`, "g");
 };
 
 /**
@@ -57,7 +57,7 @@ export function createMetricReader(
   const [own, anywhere]: [Printed, Printed] = [{}, {}];
   const pattern = given.from === "regex" ? new RegExp(given.pattern, "g") : undefined;
   const sentence = given.from === "lines" ? sentenceOf(metric) : undefined;
-  let rest = "";
+  const rests = { stdout: "", stderr: "" }; // a progress bar on the one is no beginning of a line on the other
   const set = (name: string, value: string, said: string): void => {
     const read = readNumber(value);
     if (read !== undefined) metrics[name] = read;
@@ -82,15 +82,15 @@ export function createMetricReader(
     return undefined;
   };
   return {
-    read(chunk) {
-      const lines = (rest + chunk).split(/\r\n|\r|\n/);
-      rest = (lines.pop() ?? "").slice(0, longestLine);
+    read(chunk, from = "stdout") {
+      const lines = (rests[from] + chunk).split(/\r\n|\r|\n/);
+      rests[from] = (lines.pop() ?? "").slice(0, longestLine);
       return lines.flatMap((line) => readLine(line.slice(0, longestLine)) ?? []);
     },
     async finish(folder) {
       const problems: string[] = [];
-      if (rest) readLine(rest);
-      rest = "";
+      for (const rest of [rests.stderr, rests.stdout]) if (rest) readLine(rest);
+      Object.assign(rests, { stdout: "", stderr: "" });
       if (given.from === "file") {
         const text = await readFile(join(folder, given.file), "utf8").catch(() => undefined);
         if (text === undefined) problems.push(`the program wrote no ${given.file}`);

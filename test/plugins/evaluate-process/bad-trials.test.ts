@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Outcome, Space } from "../../../core/index.ts";
@@ -85,6 +85,47 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       reason: expect.stringContaining("over the time limit") as string,
     });
     expect(isRunning(Number(readFileSync(join(folder, "trials", "1", "pid"), "utf8")))).toBe(false);
+  });
+
+  it("a program that cleared its environment is over its limit, and gone, as is what it left behind", async () => {
+    const clean = (body: string) =>
+      `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(body)}], { env: {}, stdio: 'inherit' });`;
+    const { outcome } = await bad("console.log('loss: 0.5'); setTimeout(() => {}, 1e5)", {
+      task: { command: ["env", "-i", process.execPath, "train.js"] },
+      options: { limitSeconds: 1 },
+    });
+    expect(outcome).toMatchObject({ status: "crashed", kind: "timeout" });
+    const { outcome: left, folder } = await bad(
+      `${clean("require('fs').writeFileSync('../pid', String(process.pid)); setInterval(() => {}, 1000)")} ` +
+        "const wait = () => require('fs').existsSync('../pid') ? (console.log('loss: 0.5'), process.exit()) : setTimeout(wait, 20); wait()",
+    );
+    expect(left).toMatchObject({ status: "measured", metric: 0.5 });
+    expect(isRunning(Number(readFileSync(join(folder, "trials", "1", "pid"), "utf8")))).toBe(false);
+  });
+
+  it("a progress bar on stderr tears no value on stdout", async () => {
+    const { outcome, folder } = await bad(
+      "const { writeSync } = require('fs'); for (let i = 1; i < 4; i++) { writeSync(2, `\\r${i}/4 [00:01, 4 it/s]`); writeSync(1, `progress ${i} 0.${i}\\n`); } writeSync(1, 'loss: 0.'); " +
+        "setTimeout(() => { writeSync(2, '\\r4/4 [00:01, 4 it/s]'); setTimeout(() => writeSync(1, '25\\n'), 200); }, 200)",
+    );
+    expect(outcome).toMatchObject({ status: "measured", metric: 0.25 });
+    const { facts } = readJournal(journalFile(folder));
+    expect(facts.filter(({ type }) => type === "progress").map(({ value }) => value)).toEqual([0.1, 0.2, 0.3]);
+  });
+
+  it("a disk that takes no log costs no result", async () => {
+    const { home, config } = programConfig({ source: "console.log('loss: ' + (1 - X / 2))" });
+    mkdirSync(join(home, "run", "trials", "1"), { recursive: true });
+    symlinkSync("/dev/full", join(home, "run", "trials", "1", "output.log"));
+    const end = await execute(resolveConfig(config, join(home, "bilevel.config.ts")), join(home, "run"));
+    expect([...(end.levels.get("inner")?.trials ?? [])][1]?.outcome).toMatchObject({ status: "measured", metric: 0.5 });
+  });
+
+  it("a limit of more days than a timer can wait is no limit of nothing", async () => {
+    const { outcome } = await bad("setTimeout(() => console.log('loss: 0.5'), 300)", {
+      options: { limitSeconds: 3e6 },
+    });
+    expect(outcome).toMatchObject({ status: "measured", metric: 0.5 });
   });
 
   it("a grandchild left behind in a session of its own is ended with the trial", async () => {

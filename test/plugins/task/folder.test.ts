@@ -250,6 +250,7 @@ describe("metrics", () => {
     const told = "epoch 1 | loss: 0.5, acc: 0.8\nepoch 2 | loss: 0.25, acc: 0.9\nnext loss: 3\nmyloss = 7\n";
     expect(await read(told)).toMatchObject({ metrics: { loss: 3 }, problems: [] });
     expect((await read("The loss is 0.5 (after 3 s)\n")).metrics).toEqual({ loss: 0.5 });
+    expect((await read("\r 90%|### | 9/10 [00:01, 4.9it/s]loss: 0.5\n")).metrics).toEqual({ loss: 0.5 });
     expect((await read("epoch 1, loss=0.5\nloss: 0.4\nfinal loss = 0.3\n")).metrics).toEqual({ loss: 0.4 });
     expect((await read("loss function: mse\nval_loss: 2\n")).metrics).toEqual({ val_loss: 2 });
   });
