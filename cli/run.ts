@@ -153,6 +153,8 @@ export async function go(
     stop.abort();
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  // nobody at a terminal: what nohup asked for, and Node takes back at its start
+  if (!process.stdout.isTTY && !process.stderr.isTTY) process.on("SIGHUP", () => undefined);
   const show = progress(json ? { mode: "json" } : quiet ? { mode: "quiet" } : {});
   const isSmall = resolved.config.levels[0]?.name === "simplify";
   const sumUp = (isSmall ? simplifyReport : report)({ print: (line) => (json ? undefined : say(line)) });

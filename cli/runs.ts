@@ -10,8 +10,12 @@ import { simplificationOf, simplified } from "./simplify-run.ts";
 import { BilevelError, foldInto, journalFile, Ledger, readJournal } from "../core/index.ts";
 import schema from "../schema.json" with { type: "json" };
 
+/** Those with a fact: a process that was killed, or found the disk full, before it wrote one has begun no run. */
 const namesIn = (home: string): string[] =>
-  runsFolderNames(home).filter((name) => existsSync(journalFile(join(runsFolder(home), name))));
+  runsFolderNames(home)
+    .map((name) => ({ name, file: journalFile(join(runsFolder(home), name)) }))
+    .filter(({ file }) => existsSync(file) && statSync(file).size > 0)
+    .map(({ name }) => name);
 
 const nameForm = new RegExp(schema.properties.name.pattern);
 

@@ -228,6 +228,18 @@ describe("the command", () => {
     });
   });
 
+  it("takes a journal without a fact for no run: its name is free", () => {
+    const folder = project({ trials: 2 });
+    mkdirSync(join(folder, ".bilevel", "a"), { recursive: true });
+    writeFileSync(join(folder, ".bilevel", "a", "journal.jsonl"), "");
+    for (const verb of ["status", "replay", "resume"])
+      expect(bilevel(folder, verb, "a")).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("E_RUN_UNKNOWN") as string,
+      });
+    expect(bilevel(folder, "run", "--name", "a").status).toBe(0);
+  });
+
   it("answers a folder of runs that is none, or cannot be written, with one error and 3", () => {
     const folder = project({ trials: 2 });
     const refused = (problem: string, ...args: string[]): void => {
@@ -316,6 +328,12 @@ describe("an interrupt", () => {
 
   it("by SIGTERM ends with 143", async () => {
     expect((await interrupted(["SIGTERM"])).code).toBe(143);
+  });
+
+  it("of a terminal that hung up ends nothing that has no terminal, as under nohup", async () => {
+    const { code, folder } = await interrupted(["SIGHUP"], { program: slow.replace("30000", "500") });
+    expect(code).toBe(0);
+    expect(bilevel(folder, "status").stdout).toMatch(/3 of 3 trials/);
   });
 
   it("twice ends at once, without waiting for a program that does not end", async () => {
