@@ -19,7 +19,7 @@ export const statusVerb: CommandModule<object, CommonArguments & { run?: string 
     const baseline = ledgers[0]?.trial(0)?.outcome;
     const state =
       owner !== undefined
-        ? `running (process ${owner})`
+        ? `running (${owner})`
         : last && facts.at(-1) === last
           ? String(last.reason)
           : baseline !== undefined && baseline.status !== "measured"

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   ftruncateSync,
@@ -11,10 +10,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  unlinkSync,
+  statSync,
+  utimes,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { canonical } from "../kit/json.ts";
 import type { Fact } from "./contract.ts";
@@ -23,8 +24,8 @@ import { BilevelError, messageOf } from "./errors.ts";
 /** Version of the journal's format; in its first line. */
 export const journalVersion = 1;
 
-/** Results longer than this lie beside the journal under their hash. */
-const inlineLimit = 16_384;
+const inlineLimit = 16_384; // results longer than this lie beside the journal under their hash
+const [beatMs, silenceMs] = [10_000, 60_000]; // signs of life in the lock, by which another machine knows a writer
 const fullDisk = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 export const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
@@ -69,17 +70,17 @@ export function readJournal(file: string): JournalText {
 /** The append-only log of one run: one writer, whole lines, in order. */
 export class Journal {
   readonly folder: string;
-  /** What was there when it was opened. */
-  readonly recorded: readonly Fact[];
-  /** The torn last line that opening cut off, if there was one. */
-  readonly repaired: string;
+  readonly recorded: readonly Fact[]; // what was there when it was opened
+  readonly repaired: string; // the torn last line that opening cut off, if there was one
   #descriptor: number;
   #length: number;
   #next: number;
   #answers = new Map<string, Promise<unknown>>();
-  #hear: (fact: Fact) => void = () => undefined;
   #durable: boolean;
   #syncedAt = 0;
+  readonly #beat: NodeJS.Timeout;
+  /** Hears of every answer that `once` records: the facts that nobody appends by hand. */
+  hear: (fact: Fact) => void = () => undefined;
 
   /** @throws E_RUN_LOCKED, E_JOURNAL_VERSION, E_JOURNAL_DAMAGED, E_DISK_FULL */
   constructor(folder: string, options: { durable?: boolean } = {}) {
@@ -87,14 +88,14 @@ export class Journal {
     lock(folder);
     try {
       const file = journalFile(folder);
-      const text = existsSync(file) ? readJournal(file) : { facts: [], length: 0, torn: "" };
+      this.#descriptor = openSync(file, "a");
+      const text = readJournal(file);
       this.folder = folder;
       this.recorded = text.facts;
       this.repaired = text.torn;
       this.#durable = options.durable ?? false;
       this.#length = text.length;
       this.#next = text.facts.length;
-      this.#descriptor = openSync(file, "a");
       if (text.torn) ftruncateSync(this.#descriptor, text.length);
       for (const fact of text.facts)
         if (fact.type === "once") this.#answers.set(String(fact.key), Promise.resolve(answerOf(folder, fact)));
@@ -102,16 +103,12 @@ export class Journal {
       rmSync(join(folder, "lock"), { force: true });
       throw error;
     }
+    this.#beat = setInterval(() => utimes(join(folder, "lock"), new Date(), new Date(), () => 0), beatMs).unref();
   }
 
   /** Number of the last fact; -1 where there is none. */
   get last(): number {
     return this.#next - 1;
-  }
-
-  /** Tells of every answer that `once` records: the facts that nobody appends by hand. */
-  onAnswer(hear: (fact: Fact) => void): void {
-    this.#hear = hear;
   }
 
   /** Appends one fact; once it returns, the fact survives SIGKILL. @throws E_DISK_FULL: the fact is not in the journal, and those before it are whole */
@@ -144,7 +141,7 @@ export class Journal {
       if (text === undefined) return result;
       const body = text.length > inlineLimit ? digest(text) : undefined;
       if (body) writeAtomically(bodyFile(this.folder, body), text);
-      this.#hear(this.append({ type: "once", scope, kind, key, ...(body ? { body } : { result }) }));
+      this.hear(this.append({ type: "once", scope, kind, key, ...(body ? { body } : { result }) }));
       return result;
     });
     this.#answers.set(key, answer);
@@ -156,6 +153,7 @@ export class Journal {
   }
 
   close(): void {
+    clearInterval(this.#beat);
     try {
       fdatasyncSync(this.#descriptor);
     } finally {
@@ -217,22 +215,24 @@ export function startTimeOf(pid: number): string | undefined {
   }
 }
 
-/** The process that works in this folder now, if one does. */
-export function ownerOf(folder: string, file = join(folder, "lock")): number | undefined {
+/** The process that works in this folder now, if one does, in words; one of another machine is known by its signs of life. */
+export function ownerOf(folder: string, file = join(folder, "lock")): string | undefined {
   try {
-    const { pid, startTime } = JSON.parse(readFileSync(file, "utf8")) as { pid: number; startTime: string };
-    process.kill(pid, 0);
+    const { pid, startTime, host = hostname() } = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>;
+    const [here, silentMs] = [host === hostname(), Date.now() - statSync(file).mtimeMs];
+    if (!here) return silentMs < silenceMs ? `process ${pid} on ${host}` : undefined;
     // the number may have been given to another process since
-    return process.platform !== "linux" || startTimeOf(pid) === startTime ? pid : undefined;
+    const isIt = process.platform !== "linux" ? process.kill(Number(pid), 0) : startTimeOf(Number(pid)) === startTime;
+    return isIt ? `process ${pid}` : undefined;
   } catch {
     return undefined;
   }
 }
 
 function lock(folder: string): void {
-  const file = join(folder, "lock");
-  const mine = `${file}.${process.pid}`;
-  writeFileSync(mine, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? "" }));
+  const { pid } = process;
+  const [file, mine] = [join(folder, "lock"), join(folder, `lock.${pid}.${hostname()}`)];
+  writeFileSync(mine, JSON.stringify({ pid, startTime: startTimeOf(pid) ?? "", host: hostname() }));
   try {
     for (let tries = 0; tries < 10; tries++) {
       try {
@@ -244,14 +244,14 @@ function lock(folder: string): void {
       if (owner !== undefined)
         throw new BilevelError("E_RUN_LOCKED", "another process is working on this run", {
           path: folder,
-          received: `process ${owner}`,
-          hint: `wait for it, stop it (kill -INT ${owner}), or give this run another name`,
+          received: owner,
+          hint: "wait for it, stop it there (kill -INT and its number), or give this run another name",
         });
-      const stale = `${file}.stale.${process.pid}`;
+      const stale = `${mine}.stale`;
       try {
         renameSync(file, stale);
         if (ownerOf(folder, stale) !== undefined) linkSync(stale, file); // taken since we looked: put back
-        unlinkSync(stale);
+        rmSync(stale);
       } catch {
         // another process was faster: look again
       }

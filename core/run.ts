@@ -153,7 +153,7 @@ export async function execute(
     const tell = (fact: Fact): void => {
       for (const listener of listeners) notify(listener, fact, listeners);
     };
-    journal.onAnswer(tell);
+    journal.hear = tell;
     const run: Run = {
       folder,
       home,

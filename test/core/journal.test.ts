@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync, readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import fc from "fast-check";
@@ -94,6 +94,22 @@ describe("a journal", () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, "lock"), JSON.stringify({ pid: process.ppid, startTime: "1" }));
     new Journal(folder).close();
+  });
+
+  it("of another machine is known by its signs of life: a folder that two share has one writer, too", () => {
+    const folder = emptyFolder();
+    const lock = join(folder, "lock");
+    writeFileSync(lock, JSON.stringify({ pid: 4711, startTime: "1", host: "elsewhere" }));
+    expect(() => new Journal(folder)).toThrow(
+      expect.objectContaining({
+        code: "E_RUN_LOCKED",
+        details: expect.objectContaining({ received: "process 4711 on elsewhere" }) as object,
+      }) as Error,
+    );
+    const longAgo = new Date(Date.now() - 120_000);
+    utimesSync(lock, longAgo, longAgo);
+    new Journal(folder).close();
+    expect(readdirSync(folder)).toEqual(["journal.jsonl"]);
   });
 
   it("keeps every whole fact when the disk is full, and says what to do", () => {
