@@ -58,7 +58,8 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-function tell(error: unknown, isDebug: boolean): number {
+function tell(thrown: unknown, isDebug: boolean): number {
+  const error = refusedByDisk(thrown);
   if (error instanceof BilevelError) {
     console.error(error.toString());
     if (isDebug) console.error(error.stack, error.details.cause ?? "");
@@ -68,4 +69,21 @@ function tell(error: unknown, isDebug: boolean): number {
     isDebug && error instanceof Error ? error.stack : `unexpected: ${messageOf(error)} (--debug shows where)`,
   );
   return 1;
+}
+
+/** A file that cannot be read or written, which may be anywhere: the place, and what to do. */
+function refusedByDisk(thrown: unknown): unknown {
+  const { code = "", path, syscall = "spawn" } = (thrown ?? {}) as NodeJS.ErrnoException;
+  if (path === undefined || syscall.startsWith("spawn")) return thrown;
+  const isFull = ["ENOSPC", "EDQUOT"].includes(code);
+  return new BilevelError(
+    isFull ? "E_DISK_FULL" : "E_FOLDER",
+    isFull ? "the disk is full" : "cannot be read or written",
+    {
+      path,
+      received: messageOf(thrown),
+      hint: isFull ? "free some space, then do it again" : "mend that, or work in a copy elsewhere: -C FOLDER",
+      cause: thrown,
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -83,6 +83,23 @@ the trial's seed goes to SEED
     expect(schema.title).toBe("The config of a bilevel run");
     expect(bilevel(folder, "run").status).toBe(0);
     expect(bilevel(folderWith(), ...line, "--yes", "--save", "toml").stderr).toContain("yaml for bilevel.config.yaml");
+  });
+
+  it("where it cannot be written says so in one error, exit 3", () => {
+    const folder = folderWith();
+    symlinkSync("/sys/none", join(folder, "bilevel.config.ts")); // read-only, also for root
+    const { status, stderr } = bilevel(folder, ...line, "--yes", "--save");
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^E_FOLDER {2}.*bilevel\.config\.ts\n {2}problem +cannot be read or written\n/);
+  });
+
+  it("takes a journal without a fact for no run: its name is free", () => {
+    const folder = folderWith();
+    mkdirSync(join(folder, ".bilevel", "a"), { recursive: true });
+    writeFileSync(join(folder, ".bilevel", "a", "journal.jsonl"), "");
+    for (const verb of ["status", "replay", "resume"])
+      expect(bilevel(folder, verb, "a").stderr).toMatch(/^E_(RUN_UNKNOWN|CONFIG_MISSING) /);
+    expect(bilevel(folder, ...line, "--trials", "2", "--yes", "--name", "a").status).toBe(0);
   });
 
   it("that was killed goes on from its own folder", async () => {

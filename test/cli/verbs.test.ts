@@ -228,18 +228,6 @@ describe("the command", () => {
     });
   });
 
-  it("takes a journal without a fact for no run: its name is free", () => {
-    const folder = project({ trials: 2 });
-    mkdirSync(join(folder, ".bilevel", "a"), { recursive: true });
-    writeFileSync(join(folder, ".bilevel", "a", "journal.jsonl"), "");
-    for (const verb of ["status", "replay", "resume"])
-      expect(bilevel(folder, verb, "a")).toMatchObject({
-        status: 2,
-        stderr: expect.stringContaining("E_RUN_UNKNOWN") as string,
-      });
-    expect(bilevel(folder, "run", "--name", "a").status).toBe(0);
-  });
-
   it("answers a folder of runs that is none, or cannot be written, with one error and 3", () => {
     const folder = project({ trials: 2 });
     const refused = (problem: string, ...args: string[]): void => {
