@@ -259,8 +259,8 @@ def run(spec, frames, work, processes, asked, wake):
         processes.end(spec["graceSeconds"])
     status = child.wait()
     seconds = time.monotonic() - started
-    processes.group = None  # its number may be another's by now
     left_behind = processes.end(spec["graceSeconds"])
+    processes.group = None  # its number may be another's by now
     output.join(1)  # something that would not go may hold the pipe
 
     if spec.get("metricsFile"):

@@ -101,6 +101,36 @@ asyncio.run(main())
     });
   });
 
+  it("tells of a disk that takes no more output, and frees the worker for the next trial", () => {
+    const script = `
+import ray
+import pool.trials
+from pool.crew import Crew
+pool.trials.IN_MEMORY_BYTES = 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (110, resource.RLIM_INFINITY))
+async def main():
+    trials = pool.trials.Trials()
+    crew = Crew(trials, {}, 5)
+    crew.resize(1)
+    await asyncio.sleep(0.05)
+    worker = ray.workers[0]
+    trial = trials.ask("one", "first")
+    await asyncio.sleep(0.05)
+    before = trial.events[1]["event"]
+    worker.release.set()
+    await asyncio.sleep(0.05)
+    last = [event async for event in trial.follow(2, 10)][-1]
+    print(json.dumps({"before": before, "last": last, "busy": crew.count("busy"), "workers": len(ray.workers)}))
+asyncio.run(main())
+`;
+    expect(told(script)).toEqual({
+      before: "started",
+      last: { event: "lost", reason: expect.stringContaining("did not fit on the disk of the pool's node") as string },
+      busy: 0,
+      workers: 0,
+    });
+  });
+
   it("has as many workers as its controller wants now, and takes none from a trial", () => {
     const script = `
 import ray

@@ -46,7 +46,7 @@ process.on("SIGTERM", () => {});
 const child = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
 console.log("pids " + process.pid + " " + child.pid + ";");
 setInterval(() => {}, 1000);`;
-const pidsIn = (log: string): number[] => (/pids (\d+) (\d+);/.exec(log) ?? []).slice(1).map(Number);
+const pidsIn = (log: string): number[] => (/pids ([\d ]+);/.exec(log)?.[1] ?? "").split(" ").map(Number);
 
 describe.skipIf(localPython === undefined)(`a trial under the runner of evaluateRay${withoutPython}`, () => {
   const measured = "console.log('loss: 1')";
@@ -160,12 +160,15 @@ describe.skipIf(localPython === undefined)(`a trial under the runner of evaluate
     const source = `
       const child = require("child_process").spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
       child.unref();
-      console.log("pids " + process.pid + " " + child.pid + ";");
+      const bare = require("child_process").spawn("sleep", ["1000"], { env: {}, stdio: "ignore" });
+      bare.unref();
+      console.log("pids " + process.pid + " " + child.pid + " " + bare.pid + ";");
       console.log("loss: 0.5");`;
     const { outcome, log } = await runTrial({ source });
     expect(outcome).toMatchObject({ status: "measured", metric: 0.5 });
+    expect(pidsIn(log)).toHaveLength(3);
     expect(pidsIn(log).filter(isRunning)).toEqual([]);
-    expect(log).toContain('"leftBehind": 1');
+    expect(log).toContain('"leftBehind": 2');
   });
 
   it("keeps the right to execute, and empty lines and line ends of what was changed", async () => {

@@ -59,6 +59,9 @@ class Slot:
         try:
             async for piece in self._actor.run.options(num_returns="streaming").remote(trial.spec):
                 trial.tell("output", text=await piece)
+                if trial.has_ended:  # nothing more of it can be kept
+                    self.state = "absent"
+                    return ray.kill(self._actor, no_restart=False)
             self.state = "free"
             trial.tell("ended")
         except RayError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import tempfile
@@ -18,22 +19,37 @@ IN_MEMORY_BYTES = 2**20
 
 
 class Events:
-    """What happens to a trial, in order. It may print more than fits into memory: beyond a little it lies on the disk."""
+    """
+    What happens to a trial, in order. It may print more than fits into memory: beyond a little it lies on the disk.
+
+    Where that is full, `lost` says so, and is all that is left.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
         self._ends = [0]
+        self.lost: dict | None = None
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, number: int) -> dict:
+        if self.lost is not None:
+            return self.lost
         self._file.seek(self._ends[number])
         return json.loads(self._file.read(self._ends[number + 1] - self._ends[number]))
 
     def append(self, event: dict) -> None:
-        self._file.seek(self._ends[-1])
-        self._ends.append(self._ends[-1] + self._file.write(json.dumps(event).encode()))
+        data = json.dumps(event).encode()
+        self._ends.append(self._ends[-1] + len(data))
+        try:
+            self._file.seek(self._ends[-2])
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.close()  # makes room
+            self.lost = {"event": "lost", "reason": f"its output did not fit on the disk of the pool's node: {error}"}
 
 
 class Trial:
@@ -55,7 +71,7 @@ class Trial:
         if self.has_ended:
             return
         self.events.append({"event": event, **details})
-        self.has_ended = event in ("ended", "lost")
+        self.has_ended = event in ("ended", "lost") or self.events.lost is not None
         self._changed.set()
         self._changed = asyncio.Event()
 
