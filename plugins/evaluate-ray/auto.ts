@@ -24,8 +24,8 @@ export class Auto implements Backend {
     return this.#choose(evaluation).evaluate(trial, evaluation);
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#jobs.close(), this.#pool?.close()]);
+  async close(unheard: readonly number[]): Promise<readonly string[]> {
+    return (await Promise.all([this.#jobs.close(unheard), this.#pool?.close(unheard) ?? []])).flat();
   }
 
   #choose({ handed, view }: Evaluation<TaskChange>): Backend {

@@ -9,8 +9,8 @@ import { trialSpec, type SpecOptions, type TrialSpec } from "./trial-spec.ts";
 export interface Backend {
   /** Answers for what happens on the cluster with an outcome; throws what the user must mend (`E_CLUSTER`). */
   evaluate(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome>;
-  /** Ends what runs for it on the cluster. */
-  close(): Promise<void>;
+  /** Ends what runs for it on the cluster, but for the jobs that hold what came of these trials, and gives those back. */
+  close(unheard: readonly number[]): Promise<readonly string[]>;
 }
 
 /** What every backend stands on. */

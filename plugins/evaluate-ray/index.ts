@@ -30,6 +30,8 @@ interface Opened {
 export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
   const options = { ...given } as Options;
   let opened: Opened | undefined;
+  /** Trials that came to something which is not journaled: on a full disk they stay so, until the run is resumed. */
+  const unheard = new Set<number>();
   return {
     name: "evaluate-ray",
     contract: 1,
@@ -56,6 +58,10 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
         if (!told.has(topic)) run.notice(text, detail);
         told.add(topic);
       };
+      const level = run.config.levels[0]?.name;
+      run.on(({ type, level: of, trial }) => {
+        if (type === "outcome" && of === level) unheard.delete(trial as number);
+      });
       const runKey = await runKeyOf(run.folder);
       const ground: Ground = { run, task, frozen, client, options, metric: objective.metric, runKey, tell };
       opened = { ground, keeper: new Keeper(run, task, frozen, options.keep), backend: backendOf(ground) };
@@ -63,15 +69,16 @@ export function evaluateRay(given: EvaluateRayOptions = {}): Plugin {
     async close() {
       if (!opened) return;
       const { ground, keeper, backend } = opened;
-      await backend.close();
-      await sweep(ground);
+      await sweep(ground, await backend.close([...unheard]));
       await keeper.done();
       await ground.client.close();
     },
     apply(taps) {
-      taps.evaluate((trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> => {
+      taps.evaluate(async (trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>): Promise<Outcome> => {
         if (!opened) throw new Error("the evaluator is not open");
-        return opened.backend.evaluate(trial, evaluation);
+        const outcome = await opened.backend.evaluate(trial, evaluation);
+        if (outcome.status !== "lost" && outcome.status !== "cancelled") unheard.add(trial.id);
+        return outcome;
       });
     },
   };

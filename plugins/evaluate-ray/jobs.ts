@@ -49,9 +49,10 @@ export class Jobs implements Backend {
     }
   }
 
-  /** Resolves when the jobs of all trials that ended are gone. */
-  async close(): Promise<void> {
+  /** Resolves when the jobs of all trials whose outcome is journaled are gone. */
+  async close(unheard: readonly number[]): Promise<readonly string[]> {
     await Promise.all(this.#removals);
+    return unheard.flatMap((trial) => this.#jobs.get(trial) ?? []).map(({ job }) => job);
   }
 
   /** Goes on with the job of an earlier process; undefined where there is none that still tells anything. */

@@ -49,9 +49,11 @@ export class PoolBackend implements Backend {
     }
   }
 
-  /** Ends the pool; nothing of it stays on the cluster. */
-  async close(): Promise<void> {
-    await this.#pool.close();
+  /** Ends the pool; nothing of it stays on the cluster, unless it holds results: then it ends itself. */
+  async close(unheard: readonly number[]): Promise<readonly string[]> {
+    const kept = unheard.flatMap((trial) => this.#handles.get(trial)?.pool ?? []);
+    await this.#pool.close({ isKept: kept.length > 0 });
+    return kept;
   }
 
   async #run(trial: Trial<TaskChange>, evaluation: Evaluation<TaskChange>, spec: TrialSpec): Promise<Outcome> {

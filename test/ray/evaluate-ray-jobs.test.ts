@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -187,6 +187,19 @@ describe("trials as jobs of a real head", () => {
     await noted(home, "end 1");
     expect(await exitOf(bilevel(home, "resume"))).toBe(0);
     expect(notesIn(home)).toEqual(["start 0", "end 0", "start 1", "end 1"]);
+  });
+
+  it("a run whose disk is full when a trial ends leaves its result on the cluster, and gets it when it goes on", async () => {
+    const home = emptyFolder();
+    rayProject(home, head.address, { trials: 1, seconds: 5 });
+    const first = bilevel(home, "run");
+    await noted(home, "start 1");
+    const { size } = statSync(join(home, ".bilevel", "run-1", "journal.jsonl"));
+    expect(spawnSync("prlimit", [`--pid=${first.pid}`, `--fsize=${size}`]).status).toBe(0); // stands for a full disk
+    expect(await exitOf(first)).toBe(3);
+    expect(await exitOf(bilevel(home, "resume"))).toBe(0);
+    expect(notesIn(home)).toEqual(["start 0", "end 0", "start 1", "end 1"]);
+    expect(await jobs()).toEqual([]);
   });
 
   it("after ^C no job is left on the cluster, and the trials are owed", async () => {

@@ -81,13 +81,13 @@ export class Pool {
     if (pool?.id === id) await pool.channel.forget(key).catch(() => undefined);
   }
 
-  /** Ends the pool's job. */
-  async close(): Promise<void> {
+  /** Ends the pool's job, unless it is kept. */
+  async close({ isKept }: { isKept: boolean }): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort();
     const pool = await this.#opened?.catch(() => undefined);
     await pool?.dashboard.close(); // before the driver ends, which removes what else lies in its mailbox
-    await endPool(this.#ground);
+    if (!isKept) await endPool(this.#ground);
   }
 
   async #open(signal: AbortSignal): Promise<OpenPool> {

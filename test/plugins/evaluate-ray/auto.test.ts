@@ -22,7 +22,10 @@ function runOf(baselineSeconds?: number) {
       went.push(name);
       return { status: "measured", metric: 1, metrics: {}, seconds: 1 };
     },
-    close: async () => void closed.push(name),
+    close: async (unheard) => {
+      closed.push(name);
+      return unheard.map((id) => `${name} ${id}`);
+    },
   });
   const auto = new Auto({ tell: (_, text) => notices.push(text) }, backend("jobs"), () => backend("pool"));
   const outcome = baselineSeconds === undefined ? undefined : { seconds: baselineSeconds };
@@ -35,7 +38,7 @@ describe("mode auto", () => {
   it("measures the baseline as a job", async () => {
     const { auto, evaluate, went, notices, closed } = runOf();
     await evaluate();
-    await auto.close();
+    expect(await auto.close([7])).toEqual(["jobs 7"]);
     expect([went, notices, closed]).toEqual([["jobs"], [], ["jobs"]]);
   });
 
