@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import type { ResolvedConfig } from "../core/index.ts";
 import { BilevelError, execute } from "../core/index.ts";
+import { plain } from "../kit/text.ts";
 import type { RecordedModel } from "../plugins/llm/index.ts";
 import { progress, say } from "../plugins/progress/index.ts";
 import { report } from "../plugins/report/index.ts";
@@ -185,6 +186,6 @@ export async function go(
 /** The end of a trial's log, where there is one. */
 function showLog(file: string): void {
   if (!existsSync(file)) return;
-  const lines = readFileSync(file, "utf8").trimEnd().split("\n").slice(-20);
+  const lines = plain(readFileSync(file, "utf8")).trimEnd().split("\n").slice(-20);
   console.error([`the end of ${file}:`, ...lines.map((line) => `  | ${line.slice(0, 300)}`)].join("\n"));
 }

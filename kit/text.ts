@@ -1,6 +1,13 @@
 /** `1 trial`, `2 trials`. */
 export const count = (n: number, noun: string, nouns = `${noun}s`): string => `${n} ${n === 1 ? noun : nouns}`;
 
+const osc = String.raw`\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)`;
+const csi = String.raw`\u001b\[[0-?]*[ -/]*[@-~]`;
+const commands = new RegExp(String.raw`${osc}|${csi}|[^\P{Cc}\t\r\n]`, "gu");
+
+/** Text of programs without what commands a terminal: colours, titles, control characters. */
+export const plain = (text: string): string => text.replace(commands, "");
+
 /** Text of programs and logs as data: cut to size, in a fence that nothing in it can close. */
 export function fenced(text: string, most = 4000): string {
   const cut =

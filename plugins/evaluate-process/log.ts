@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import { plain } from "../../kit/text.ts";
 
 const keptLines = 20;
 const longestLine = 500;
@@ -8,7 +9,8 @@ export class LastLines {
   readonly lines: string[] = [];
 
   take(text: string): void {
-    for (const line of text.split(/\r\n|\r|\n/)) if (line.trim()) this.lines.push(line.trim().slice(0, longestLine));
+    for (const line of plain(text).split(/\r\n|\r|\n/))
+      if (line.trim()) this.lines.push(line.trim().slice(0, longestLine));
     this.lines.splice(0, Math.max(0, this.lines.length - keptLines));
   }
 }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Judging, Run } from "../../core/index.ts";
+import { plain } from "../../kit/text.ts";
 import { endProcesses, markerName } from "../evaluate-process/index.ts";
 import { isProgram, noProgram } from "../task/index.ts";
 
@@ -60,7 +61,7 @@ function run(command: readonly string[], cwd: string): Promise<string | null> {
     child.on("exit", end);
     child.on("close", (code, signal) => {
       if (code === 0) return over(null);
-      const last = output.trim().split("\n").at(-1) ?? "";
+      const last = plain(output).trim().split("\n").at(-1) ?? "";
       over(`the check failed (${signal ? `ended by ${signal}` : `exit code ${code}`})${last ? `: ${last}` : ""}`);
     });
   });

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress, Task } from "../../core/index.ts";
+import { plain } from "../../kit/text.ts";
 
 /** Longer lines are looked at to here. */
 const longestLine = 65_536;
-const ansi = /\u001b\[[0-9;?]*[A-Za-z]/g;
 const number = /^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
 
 /** Reads metrics and intermediate values from a program's output, chunk by chunk. */
@@ -64,7 +64,7 @@ export function createMetricReader(
     if (name === metric) take(own, value, said);
   };
   const readLine = (line: string): Progress | undefined => {
-    const text = line.replace(ansi, "").trim();
+    const text = plain(line).trim();
     const progress = /^progress\s+(\d+)\s+(\S+)$/.exec(text);
     const value = progress && readNumber(progress[2] ?? "");
     if (progress && typeof value === "number") return { step: Number(progress[1]), value };

@@ -26,6 +26,11 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       "exit",
       /^exit code 1: ValueError: bad batch$/,
     ],
+    "words that command the terminal": [
+      "console.error('\\u001b[2J\\u001b]0;title\\u0007\\u001b[31mValueError\\u001b[0m: bad\\u0000 batch'); process.exit(1)",
+      "exit",
+      /^exit code 1: ValueError: bad batch$/,
+    ],
     "killed by a signal": [
       "process.kill(process.pid, 'SIGSEGV'); setTimeout(() => {}, 1e5)",
       "signal",
