@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Outcome, Space } from "../../../core/index.ts";
 import { execute, journalFile, readJournal, resolveConfig } from "../../../core/index.ts";
+import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { emptyFolder } from "../../support/run.ts";
 import { onlyInTrial, programConfig, runProgram, type Program } from "../../support/process-run.ts";
 
 const bad = async (source: string, program: Partial<Program> = {}) => {
@@ -10,6 +12,8 @@ const bad = async (source: string, program: Partial<Program> = {}) => {
   expect(trials[0]?.outcome?.status).toBe("measured"); // the loop went on after the baseline
   return { outcome: trials[1]?.outcome as Outcome & { kind?: string; reason?: string }, ...rest };
 };
+
+const noiseless = { metric: "loss", direction: "minimize", noise: "none" } as const;
 
 const isRunning = (pid: number): boolean => {
   try {
@@ -294,6 +298,23 @@ describe("a trial", () => {
     expect(readFileSync(join(folder, "trials", "1", "output.log"), "utf8")).toContain('[null,"k","42"]');
   });
 
+  it("has the number of its slot, by which a command gives each of several its own GPU", async () => {
+    const meeting = emptyFolder();
+    const { folder } = await runProgram({
+      source: onlyInTrial(`const { readdirSync, writeFileSync } = require("fs");
+        console.log("sees " + process.env.CUDA_VISIBLE_DEVICES + " " + process.argv[2]);
+        writeFileSync(${JSON.stringify(meeting)} + "/" + X, "");
+        setInterval(() => readdirSync(${JSON.stringify(meeting)}).length === 2 && (console.log("loss: 1"), process.exit()), 50);`),
+      task: {
+        command: ["sh", "-c", 'CUDA_VISIBLE_DEVICES=$BILEVEL_SLOT exec node train.js "$@"', "sh"],
+        seed: { arg: "seed" },
+      },
+      config: { levels: [innerLoop({ slots: 2, confirm: 0 })], budget: { trials: 2 }, objective: noiseless },
+    });
+    const logOf = (id: number) => readFileSync(join(folder, "trials", String(id), "output.log"), "utf8");
+    expect([1, 2].map((id) => /sees .*/.exec(logOf(id))?.[0]).sort()).toEqual(["sees 0 --seed=42", "sees 1 --seed=42"]);
+  });
+
   it("of the best three keeps its folder, the others only log, metrics and patch", async () => {
     const { folder } = await runProgram({
       source: "console.log('loss: ' + (10 - X))",
@@ -318,7 +339,7 @@ describe("a trial", () => {
     };
     const { trials } = await runProgram({
       source: onlyInTrial("console.log('progress 1 0.5'); setTimeout(() => console.log('loss: 0.1'), 20000)"),
-      config: { levels: [(await import("../../../plugins/inner-loop/index.ts")).innerLoop({ plugins: [stopping] })] },
+      config: { levels: [innerLoop({ plugins: [stopping] })] },
     });
     expect(trials[1]?.outcome).toMatchObject({ status: "pruned" });
   });
