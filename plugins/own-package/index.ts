@@ -20,6 +20,9 @@ export function ownUrl(specifier: string): string | undefined {
   return new URL(`../../${file}${ending}`, import.meta.url).href;
 }
 
+/** What was compiled in a clone, maybe long ago. */
+const compiled = ["dist/", "ray-node-client/dist/"].map((place) => new URL(`../../${place}`, import.meta.url).href);
+
 const scheme = "bilevel-from:";
 
 /** The file that a package's name stands for in a module at `parent`, by the rules of import. */
@@ -44,6 +47,8 @@ export function provideOwnPackage(): void {
       const own = ownUrl(specifier);
       try {
         const found = next(specifier, context);
+        if (own !== undefined && compiled.some((place) => found.url.startsWith(place)))
+          return { url: own, shortCircuit: true };
         // a .ts file of a folder whose package.json says "commonjs" is a module all the same: it imports bilevel
         return found.format === "commonjs-typescript" ? { ...found, format: "module-typescript" } : found;
       } catch (error) {

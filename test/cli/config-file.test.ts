@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadConfig } from "../../cli/config-file.ts";
@@ -160,4 +160,27 @@ describe("a config file", () => {
     expect(config.levels.map(({ name }) => name)).toEqual(["inner", "policy", "research"]);
     expect(origins).toMatchObject({ levels: "preset bilevel", "budget.trials": "bilevel.config.json" });
   });
+});
+
+it("in a clone is given the sources, whatever was compiled there before", () => {
+  const clone = emptyFolder();
+  const files = {
+    "package.json": '{ "name": "bilevel", "type": "module", "exports": { ".": "./dist/index.js" } }',
+    "index.ts": 'export default "sources";',
+    "dist/index.js": 'export default "compiled";',
+    "examples/one/config.ts": 'import from from "bilevel"; console.log(from);',
+    "start.ts":
+      'import { provideOwnPackage } from "./plugins/own-package/index.ts"; provideOwnPackage(); await import("./examples/one/config.ts");',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(clone, path, ".."), { recursive: true });
+    writeFileSync(join(clone, path), text);
+  }
+  cpSync(new URL("../../plugins/own-package", import.meta.url), join(clone, "plugins", "own-package"), {
+    recursive: true,
+  });
+  const { stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", join(clone, "start.ts")], {
+    encoding: "utf8",
+  });
+  expect({ stdout, stderr }).toEqual({ stdout: "sources\n", stderr: "" });
 });
