@@ -155,10 +155,13 @@ function tell(exit: Exit): boolean {
     mkdirSync(folder, { recursive: true }); // the program may have removed it
     const bytes = Buffer.from(JSON.stringify(exit));
     const descriptor = openSync(draft, constants.O_RDWR | constants.O_CREAT); // in place: what is reserved stays so
-    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, undefined, done);
-    ftruncateSync(descriptor, bytes.length);
-    fsyncSync(descriptor);
-    closeSync(descriptor);
+    try {
+      for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, undefined, done);
+      ftruncateSync(descriptor, bytes.length);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
     renameSync(draft, join(folder, "exit.json"));
     return true;
   } catch {
