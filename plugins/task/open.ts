@@ -16,6 +16,10 @@ export async function openTask(run: Run, task: Task): Promise<FrozenTask> {
   const frozen = await freezeTask(task, run.home, run.folder, async (found) => {
     checkGlobs(found, task);
     await checkDelivery(found, task, space);
+    if (run.view(run.config.levels[0]?.name ?? "").trials.length > 0)
+      run.notice(
+        "the run's copy of the task is gone: it goes on with the folder as it is now, whatever earlier trials ran",
+      );
   });
   const changed = run.resumed ? await changedThroughLinks(frozen) : [];
   if (changed.length > 0) run.notice(`linked files changed since the run began: ${changed.slice(0, 5).join(", ")}`);

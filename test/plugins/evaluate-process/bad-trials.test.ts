@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Outcome, Space } from "../../../core/index.ts";
@@ -261,6 +261,23 @@ describe("a task that some trial would fail on is refused before anything runs",
       "measured",
     ]);
   });
+});
+
+it("a run whose copy of the task is gone tells what it goes on with", async () => {
+  const { home, config } = programConfig({ source: "console.log('loss: ' + X)" });
+  const goOn = (trials: number) =>
+    execute(resolveConfig({ ...config, budget: { trials } }, join(home, "bilevel.config.ts")), join(home, "run"));
+  const notices = () =>
+    readJournal(journalFile(join(home, "run")))
+      .facts.filter(({ type }) => type === "notice")
+      .map(({ text }) => text);
+  const told = expect.stringContaining("copy of the task is gone") as string;
+  await goOn(1);
+  await goOn(2);
+  expect(notices()).not.toContainEqual(told);
+  rmSync(join(home, "run", "task"), { recursive: true });
+  await goOn(3);
+  expect(notices()).toContainEqual(told);
 });
 
 it("a link that names nothing is told", async () => {
