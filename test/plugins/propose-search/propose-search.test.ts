@@ -347,7 +347,7 @@ describe("propose-search", () => {
     const wrong = (values: Values): boolean => (values.x0 as number) > 0.5;
     expect(await late(() => false, 0)).toBe(1);
     expect(await late(wrong, 0)).toBeLessThan(0.9); // the best there is lies at 0.5
-    expect(await late(wrong, 0.1)).toBeLessThan(0.3); // some fail when they are measured again
+    expect(await late(wrong, 0.1)).toBeLessThan(0.5); // some fail when they are measured again
   });
 
   it("is not led astray by noise: repeats count as more of the same point", async () => {
