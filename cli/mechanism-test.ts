@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import type { Generated } from "../core/index.ts";
 import { BilevelError } from "../core/index.ts";
 import { count } from "../kit/text.ts";
-import { admit, checks, problemText, Sandbox, TypeCheck, type Admission } from "../plugins/sandbox/index.ts";
+import { admit, checks, problemText, Sandbox, Stopwatch, TypeCheck, type Admission } from "../plugins/sandbox/index.ts";
 import { evidenceText } from "../plugins/progress/index.ts";
 import { fastTasks, tryOn, type Tried } from "./mechanism-tasks.ts";
 
@@ -15,7 +15,7 @@ export interface Tested {
   tasks: ({ task: string } & Tried)[];
 }
 
-/** A minute holds the start, the checks of the types, those in the sandbox, and the tasks. */
+/** A minute holds the start, the checks of the types, those in the sandbox, and the tasks, where the machine is free for them. */
 const [checksMs, allMs] = [25_000, 50_000];
 
 /**
@@ -33,7 +33,7 @@ export async function testMechanism(cwd: string, given: string): Promise<Tested>
     });
   const code = beginningOf(file);
   const parts = { sandbox: new Sandbox(), types: new TypeCheck() };
-  const until = performance.now() + allMs;
+  const watch = new Stopwatch();
   try {
     const [task] = fastTasks;
     const space = fastTasks[1]?.space ?? task?.space ?? { parameters: {} };
@@ -44,7 +44,7 @@ export async function testMechanism(cwd: string, given: string): Promise<Tested>
     const source: Generated = { from: "code", name, code, idea: "", taps, options, standing };
     const tasks: Tested["tasks"] = [];
     for (const [index, one] of fastTasks.entries()) {
-      parts.sandbox.allow((until - performance.now()) / (fastTasks.length - index));
+      parts.sandbox.allow((allMs - watch.ms) / (fastTasks.length - index));
       tasks.push({ task: one.name, ...(await tryOn(one, source, parts.sandbox)) });
     }
     return { file: given, admission, tasks };

@@ -7,8 +7,8 @@ import type { Problem } from "./scan.ts";
 
 /**
  * A process of its own that parses, checks and strips mechanisms' files. Types
- * are a programming language, and a file's types may compute for ever: who asked
- * ends the process at a deadline.
+ * are a programming language, and a file's types may compute for ever: the
+ * process ends itself when one has taken more of the processor than it may.
  */
 const kit = ["../../kit/index.ts", "../../kit/index.d.ts"]
   .map((name) => fileURLToPath(new URL(name, import.meta.url)))
@@ -135,17 +135,31 @@ function isValueUse(node: ts.Identifier): boolean {
   return !ts.isTypeNode(parent) && !ts.isPropertySignature(parent) && !ts.isMethodDeclaration(parent);
 }
 
-/** Ends this process when the one that asked is gone, also while types are computed: then nothing else here gets its turn. */
-const watch = `const { ppid } = process;
-setInterval(() => process.ppid === ppid || process.kill(process.pid, "SIGKILL"), 500);`;
-new Worker(watch, { eval: true, stdout: true, stderr: true }).unref();
+/**
+ * Ends this process when the one that asked is gone, and with SIGTERM when a file has taken so many seconds of the
+ * processor (on a busy machine the clock tells nothing of a file): while types are computed nothing else here gets its turn.
+ */
+const watch = `const { parentPort, workerData } = require("node:worker_threads");
+const { ppid } = process;
+let before;
+parentPort.on("message", (isAsked) => (before = isAsked ? process.cpuUsage() : undefined));
+setInterval(() => {
+  if (process.ppid !== ppid) process.kill(process.pid, "SIGKILL");
+  const { user, system } = before ? process.cpuUsage(before) : { user: 0, system: 0 };
+  if (user + system > workerData * 1e6) process.kill(process.pid, "SIGTERM");
+}, 250);`;
+const watcher = new Worker(watch, { eval: true, workerData: Number(process.argv[2]), stdout: true, stderr: true });
+watcher.unref();
 
+problemsOf("export {};"); // loads the language's and the kit's types, which no file is to pay for
 process.on("message", (text: string) => {
   let problems: Problem[];
+  watcher.postMessage(true);
   try {
     problems = problemsOf(text);
   } catch (error) {
     problems = [{ check: "types", message: `the checker gave up: ${(error as Error).message.slice(0, 200)}` }];
   }
+  watcher.postMessage(false);
   process.send?.(problems);
 });

@@ -3,4 +3,5 @@ export { admit, type Admission } from "./admission.ts";
 export { generated } from "./generated.ts";
 export { Sandbox } from "./sandbox.ts";
 export { checks, problemText, type Check, type Problem } from "./scan.ts";
+export { Stopwatch } from "./stopwatch.ts";
 export { TypeCheck } from "./type-check.ts";

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../../core/index.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import type { Job, JobResult } from "./worker.ts";
 
 const mostAtOnce = 100; // jobs in one message to the worker
@@ -22,11 +23,11 @@ export class Sandbox {
   #order: Promise<unknown> = Promise.resolve();
   #alive = new Set<number>();
   #machines = 0;
-  #time = { until: Infinity, ms: Infinity };
+  #time = { watch: new Stopwatch(), ms: Infinity };
 
   /** From now on so much time for all jobs together: what runs at its end is ended, what comes after it fails. */
   allow(ms: number): void {
-    this.#time = { until: performance.now() + ms, ms };
+    this.#time = { watch: new Stopwatch(), ms };
   }
 
   /** A number for a new machine. */
@@ -48,7 +49,7 @@ export class Sandbox {
   /** Does the jobs of one machine, one after the other; the answers end where one failed. Only within `inOrder`. */
   async run(machine: number, jobs: readonly Omit<Job, "vm">[]): Promise<Answer[]> {
     const answers: Answer[] = [];
-    if (performance.now() >= this.#time.until) return [{ failed: "killed", reason: this.#timeText(), fuel: 0 }];
+    if (this.#isOver()) return [{ failed: "killed", reason: this.#timeText(), fuel: 0 }];
     for (let from = 0; from < jobs.length; from += mostAtOnce) {
       answers.push(...(await this.#post(jobs.slice(from, from + mostAtOnce).map((job) => ({ ...job, vm: machine })))));
       const last = answers.at(-1);
@@ -75,6 +76,10 @@ export class Sandbox {
     await worker?.terminate();
   }
 
+  #isOver(): boolean {
+    return this.#time.watch.ms >= this.#time.ms;
+  }
+
   #timeText(): string {
     return `there was no time left: ${this.#time.ms / 1000} s are allowed for all its calls together`;
   }
@@ -84,7 +89,7 @@ export class Sandbox {
     Atomics.store(this.#done, 0, 0);
     worker.ref();
     return new Promise((resolve) => {
-      let [count, since] = [0, performance.now()]; // a clock that stands still while the computer sleeps
+      let [count, since] = [0, new Stopwatch()];
       const finish = (answers: Answer[]): void => {
         clearInterval(watch);
         worker.off("message", finish).off("error", fell).off("exit", left);
@@ -98,11 +103,11 @@ export class Sandbox {
         void worker.terminate();
       };
       const watch = setInterval(() => {
-        const [done, now] = [Atomics.load(this.#done, 0), performance.now()];
-        if (done !== count) [count, since] = [done, now];
+        const done = Atomics.load(this.#done, 0);
+        if (done !== count) [count, since] = [done, new Stopwatch()];
         const patienceMs = jobs[Math.min(count, jobs.length - 1)]?.patienceMs ?? Infinity;
-        if (now - since > patienceMs) lose("killed", `it did not answer within ${patienceMs / 1000} s`);
-        else if (now >= this.#time.until) lose("killed", this.#timeText());
+        if (since.ms > patienceMs) lose("killed", `it did not answer within ${patienceMs / 1000} s`);
+        else if (this.#isOver()) lose("killed", this.#timeText());
       }, watchMs);
       const fell = (error: unknown): void => lose("gone", messageOf(error));
       const left = (): void => lose("gone", "the sandbox's thread ended");

@@ -1,8 +1,8 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Problem } from "./scan.ts";
 
-const deadlineMs = 5_000; // for a file, on a warm process
-const startMs = 20_000; // more for a process that has yet to load the compiler
+const mostSeconds = 5; // of the processor, for a file
+const patienceMs = 120_000; // by the clock, for one that gets next to nothing of the processor
 const memoryMb = 512;
 
 const checkerFile = new URL(import.meta.url.endsWith(".ts") ? "./checker.ts" : "./checker.js", import.meta.url);
@@ -14,10 +14,7 @@ export class TypeCheck {
 
   /** What imports, forms and types of the file are against; empty where nothing is. */
   problems(code: string): Promise<Problem[]> {
-    const result = this.#order.then(async () => {
-      if (!this.#child) await this.#ask("export {};", startMs); // loads the compiler and the kit's types
-      return this.#ask(code, deadlineMs);
-    });
+    const result = this.#order.then(() => this.#ask(code));
     this.#order = result.catch(() => undefined);
     return result;
   }
@@ -28,7 +25,8 @@ export class TypeCheck {
   }
 
   #start(): ChildProcess {
-    const child = fork(checkerFile, {
+    const child = fork(checkerFile, [String(mostSeconds)], {
+      detached: true, // ^C in a terminal is for who asked: a check that it ended would be told as the file's fault
       env: {},
       execArgv: [`--max-old-space-size=${memoryMb}`, "--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -39,7 +37,7 @@ export class TypeCheck {
     return child.on("exit", forget).on("error", forget); // one that ends between two files is replaced for the next
   }
 
-  #ask(code: string, withinMs: number): Promise<Problem[]> {
+  #ask(code: string): Promise<Problem[]> {
     const child = (this.#child ??= this.#start());
     return new Promise((resolve) => {
       const end = (problems: Problem[]): void => {
@@ -49,19 +47,18 @@ export class TypeCheck {
         child.channel?.unref();
         resolve(problems);
       };
-      const give = (message: string) => (): void => {
+      const give = (reason: string): void => {
         this.close();
-        end([{ check: "types", message }]);
+        end([{ check: "types", message: `${reason}: make them simpler` }]);
       };
-      const timer = setTimeout(
-        give(`its types could not be checked within ${deadlineMs / 1000} s: make them simpler`),
-        withinMs,
-      );
+      const slow = (seconds: number): void => give(`its types could not be checked within ${seconds} s`);
+      const timer = setTimeout(slow, patienceMs, patienceMs / 1000);
       child.ref();
       child.channel?.ref();
       const answer = (problems: unknown): void => end(problems as Problem[]);
-      const died = give("checking its types took too much memory: make them simpler");
-      const never = give("the type checker could not be started");
+      const died = (_code: number | null, signal: string | null): void =>
+        signal === "SIGTERM" ? slow(mostSeconds) : give("checking its types took too much memory");
+      const never = (): void => end([{ check: "types", message: "the type checker could not be started" }]);
       child.once("message", answer).once("exit", died).once("error", never);
       child.send(code);
     });

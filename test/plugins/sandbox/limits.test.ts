@@ -29,6 +29,9 @@ function childrenOf(parent: number): number[] {
       }
     });
 }
+/** The group that signals of a terminal go to. */
+const groupOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[2]);
 const until = async (test: () => boolean): Promise<void> => {
   while (!test()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
@@ -49,6 +52,14 @@ describe("time for a file", () => {
     sandbox.allow(Infinity);
     const other = new Machine(sandbox, sound("trust-region"), start);
     expect(await other.describe()).toMatchObject({ name: "trust-region" });
+    await sandbox.close();
+  });
+
+  it("is the processor's: what waits for a busy machine is not slow", async () => {
+    const sandbox = new Sandbox();
+    sandbox.allow(2500);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+    expect(await new Machine(sandbox, sound("trust-region"), start).describe()).toMatchObject({ name: "trust-region" });
     await sandbox.close();
   });
 
@@ -94,6 +105,21 @@ describe("the process that checks types", () => {
     await until(() => checkers.every((pid) => !existsSync(`/proc/${pid}`)));
     expect(await types.problems("export const x: number = '1';")).toMatchObject([{ check: "types", line: 1 }]);
     expect(await types.problems("export const x = 1;")).toEqual([]);
+    types.close();
+  });
+
+  it("that waits for a busy machine is waited for, and ^C in a terminal is not sent to it", async () => {
+    const types = new TypeCheck();
+    await types.problems("export {};");
+    const [checker = 0] = childrenOf(process.pid).filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("checker"),
+    );
+    expect(groupOf(checker)).toBe(checker);
+    process.kill(checker, "SIGSTOP");
+    const told = types.problems("export const x: number = '1';");
+    await new Promise((resolve) => setTimeout(resolve, 5500));
+    process.kill(checker, "SIGCONT");
+    expect(await told).toMatchObject([{ check: "types", line: 1 }]);
     types.close();
   });
 
