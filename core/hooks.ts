@@ -59,6 +59,8 @@ export interface TapOptions {
 
 /** Thrown by a generated plugin that cannot go on: out at once, not after three strikes. */
 export class FinalStrike extends Error {}
+/** Thrown by one whose very failure was met before: in the other arm of the turn, or by a process that was killed in it. */
+export class KnownFailure extends Error {}
 
 type Fn = (...args: unknown[]) => unknown;
 
@@ -77,18 +79,14 @@ export function makeHooks<C>(watch: TapWatch): Hooks<C> {
     select: new AsyncSeriesWaterfallHook(["verdict", "trial", "call"]),
     reflect: new AsyncSeriesHook(["trial", "call"]),
   };
-  const wrapped = (name: HookName) => (tap: FullTap) => ({
-    ...tap,
-    fn: wrap(name, tap as FullTap & TapOptions, watch),
-  });
+  const wrapped = (name: HookName) => (tap: FullTap) => ({ ...tap, fn: wrap(name, tap, watch) });
   for (const [name, hook] of Object.entries(hooks) as [HookName, Hooks<C>["reflect"]][])
     hook.intercept({ register: wrapped(name) });
   return hooks;
 }
 
-function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
-  const { plugin } = tap;
-  const run = tap.fn as Fn;
+function wrap(hook: HookName, tap: FullTap, watch: TapWatch): Fn {
+  const { plugin, fn: run } = tap as FullTap & TapOptions & { fn: Fn };
   const cost = watch.cost(plugin.name, hook);
   return async (...args) => {
     const call = args.pop() as Call<unknown>;
@@ -108,7 +106,7 @@ function wrap(hook: HookName, tap: FullTap & TapOptions, watch: TapWatch): Fn {
       if (plugin.origin !== "generated") throw failure(plugin, hook, watch.level, error);
       const reason = messageOf(error);
       call.touches.push({ tap: plugin.name, hook, did: "failed", detail: reason });
-      watch.strike(plugin.name, hook, reason, error instanceof FinalStrike);
+      if (!(error instanceof KnownFailure)) watch.strike(plugin.name, hook, reason, error instanceof FinalStrike);
       return undefined;
     } finally {
       cost.waiting--;

@@ -4,7 +4,7 @@ export { changeId, isEmpty, openPolicy } from "./arm.ts";
 export { defineConfig, describe, resolveConfig, type ResolvedConfig } from "./config.ts";
 export { BilevelError, messageOf, type ErrorCode } from "./errors.ts";
 export { answerOf, digest, journalFile, ownerOf, readJournal, startTimeOf, writeAtomically } from "./journal.ts";
-export { FinalStrike } from "./hooks.ts";
+export { FinalStrike, KnownFailure } from "./hooks.ts";
 export { Ledger, type TurnState } from "./ledger.ts";
 export { buildStack, changesSince, execute, foldInto, type RunEnd, type Stack } from "./run.ts";
 export { evidenceOf, judgeTurn, planTurn, repeatOf, type Entry } from "./turn.ts";

@@ -1,5 +1,5 @@
 import type { Draft, Generated, Plugin, TaskChange, Turn, Values, Verdict, View } from "../../core/index.ts";
-import { digest, FinalStrike, isObject } from "../../core/index.ts";
+import { digest, FinalStrike, isObject, KnownFailure } from "../../core/index.ts";
 import { hashOf } from "../../kit/index.ts";
 import { conductProblem } from "./conduct.ts";
 import { allowed, GuestFailure, Machine, type Allowance } from "./machine.ts";
@@ -9,6 +9,7 @@ import type { Sandbox } from "./sandbox.ts";
 const stages = ["BRIEF", "TURN", "SOURCE", "SHAPE", "GUARD"] as const;
 const longestReason = 500;
 const longestAdvice = 2000;
+const otherwise = "built again from the trials, it answered otherwise: it keeps state outside reflect";
 
 /**
  * A generated mechanism as a plugin: its file runs in a machine of its own, and
@@ -54,15 +55,15 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
           });
           const request = { mechanism: name, tap, draws, draft: digest(JSON.stringify(draft)) };
           const allowance = stage === "TURN" || stage === "SOURCE" ? allowed.propose : allowed.refine;
-          const answer = await recorded(turn, request, async () => {
+          return recorded(turn, request, async () => {
             const first = await ask(name, state.value, message, turn.view, allowance);
-            if (refused.length > 0 || !isCheckpoint(name, number)) return first;
-            await state.value.drop();
-            const again = await ask(name, state.value, message, turn.view, allowance);
-            if (JSON.stringify(again) === JSON.stringify(first)) return first;
-            throw new FinalStrike("built again from the trials, it answered otherwise: it keeps state outside reflect");
+            if (refused.length === 0 && isCheckpoint(name, number)) {
+              await state.value.drop();
+              const again = await ask(name, state.value, message, turn.view, allowance);
+              if (JSON.stringify(again) !== JSON.stringify(first)) throw new FinalStrike(otherwise);
+            }
+            return first === undefined ? undefined : draftOf(first, draft, name);
           });
-          return answer === undefined ? undefined : draftOf(answer, draft, name);
         });
       }
       if (taps.includes("progress"))
@@ -83,10 +84,10 @@ export function generated(sandbox: Sandbox, name: string, source: Generated): Pl
           if (trial.confirms) return undefined; // the end of a run is not the search's to judge
           const request = { mechanism: name, tap: "select", verdict: digest(JSON.stringify(verdict)) };
           const message = (head: Partial<Head>): Message => ({ do: "select", head, trial, verdict });
-          const answer = await recorded(judging, request, () =>
-            ask(name, state.value, message, judging, allowed.decide),
-          );
-          const decided = answer === undefined ? undefined : verdictOf(answer, verdict);
+          const decided = await recorded(judging, request, async () => {
+            const answer = await ask(name, state.value, message, judging, allowed.decide);
+            return answer === undefined ? undefined : verdictOf(answer, verdict);
+          });
           // else one trial could be measured for ever
           return decided?.decision === "repeat" && trial.repeatOf !== undefined ? undefined : decided;
         });
@@ -121,14 +122,16 @@ async function ask(
   }
 }
 
-/** Only failures are recorded: whether a call ends in one may hang on time and memory, what it answers does not. */
-async function recorded(
+/** Only failures are recorded, and counted once: whether a call ends in one may hang on time and memory, what it answers does not. */
+async function recorded<T>(
   recorder: Pick<Turn<unknown>, "once">,
   request: object,
-  run: () => Promise<unknown>,
-): Promise<unknown> {
-  let answer: unknown;
+  run: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let answer: T | undefined;
+  let isKnown = true;
   const failure = await recorder.once("failure", request, async () => {
+    isKnown = false;
     try {
       answer = await run();
       return undefined;
@@ -136,6 +139,7 @@ async function recorded(
       return { reason: error instanceof Error ? error.message : String(error), final: error instanceof FinalStrike };
     }
   });
+  if (failure && isKnown) throw new KnownFailure(failure.reason);
   if (failure) throw failure.final ? new FinalStrike(failure.reason) : new Error(failure.reason);
   return answer;
 }

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
-import type { ArmChange, Plugin, Turn } from "../../core/index.ts";
+import type { ArmChange, Generated, Plugin, Turn } from "../../core/index.ts";
 import { changeId } from "../../core/index.ts";
 
 /** The code of one of the sound mechanisms. */
 export const sound = (name: string): string =>
   readFileSync(new URL(`../plugins/sandbox/sound/${name}.ts`, import.meta.url), "utf8");
 
-/** Writes these files for a research level, one after the other, each once the one before it is decided; a refused file is not written again. */
-export const author = (files: readonly string[]): Plugin => ({
+/** Writes these files for a research level, one after the other, each once the one before it is decided; a refused file is not written again. `checked`: what the checks would find, where they are not asked. */
+export const author = (files: readonly string[], checked: Partial<Generated> = {}): Plugin => ({
   name: "scripted-author",
   contract: 1,
   kinds: ["arm"],
@@ -32,7 +32,10 @@ export const author = (files: readonly string[]): Plugin => ({
       return {
         ...draft,
         by: "scripted-author",
-        candidate: { of: of.level, install: { from: "code", name: "written", code, idea: "from a script" } },
+        candidate: {
+          of: of.level,
+          install: { from: "code", name: "written", code, idea: "from a script", ...checked },
+        },
       };
     });
   },

@@ -64,6 +64,26 @@ describe("a generated mechanism in a run", () => {
     expect(end.reason).toBe("the budget of 90 trials is used up");
   });
 
+  it("that failed in the turn that a kill cut off is not counted twice for it", async () => {
+    const later = sound("trust-region").replace(
+      "{ candidate }, { parent }) {",
+      '{ candidate }, { parent, number }) {\n    if (number > 8) throw new Error("out of its depth");',
+    );
+    const checked = { standing: "live" as const, taps: ["propose:SHAPE"], options: {} };
+    const config = () => research([], { probation: false, plugins: [author([later], checked)] });
+    const first = await run(config());
+    const failed = (of: readonly Fact[]) => touchesOf(of).filter(({ did }) => did === "failed");
+    expect(failed(first.facts)).toHaveLength(3);
+    const lines = readFileSync(journalFile(first.folder), "utf8").split("\n").slice(0, -1);
+    for (const { n } of first.facts.filter(({ type }) => type === "strike").slice(0, 2)) {
+      const folder = emptyFolder();
+      writeFileSync(journalFile(folder), lines.slice(0, n + 1).join("\n") + "\n");
+      const { facts } = await run(config(), { folder });
+      expect(facts.filter(({ type }) => type === "strike")).toHaveLength(3);
+      expect(failed(facts)).toEqual(failed(first.facts));
+    }
+  });
+
   it("that cannot learn from a trial is out at once", async () => {
     const later = sound("trust-region").replace(
       "reflect(state, trial) {",
