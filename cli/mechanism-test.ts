@@ -15,7 +15,7 @@ export interface Tested {
   tasks: ({ task: string } & Tried)[];
 }
 
-/** A minute holds the start, the checks of the types, those in the sandbox, and the tasks, where the machine is free for them. */
+/** A minute holds the start, the checks of the types, those in the sandbox, and the tasks, on a machine that is free. */
 const [checksMs, allMs] = [25_000, 50_000];
 
 /**

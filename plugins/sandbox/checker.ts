@@ -137,7 +137,8 @@ function isValueUse(node: ts.Identifier): boolean {
 
 /**
  * Ends this process when the one that asked is gone, and with SIGTERM when a file has taken so many seconds of the
- * processor (on a busy machine the clock tells nothing of a file): while types are computed nothing else here gets its turn.
+ * processor (on a busy machine the clock tells nothing of a file): while types are computed nothing else here gets
+ * its turn.
  */
 const watch = `const { parentPort, workerData } = require("node:worker_threads");
 const { ppid } = process;
