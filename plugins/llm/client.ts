@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { OpenAI } from "openai";
 import type { ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { messageOf } from "../../core/index.ts";
@@ -22,6 +23,8 @@ export interface Call {
   messages: readonly { role: "system" | "user" | "assistant"; content: string }[];
   form: object;
   maxTokens: number;
+  /** Once aborted, the try under way is the last: what it answers is paid for. */
+  signal?: AbortSignal;
 }
 
 export type CallAnswer = { faults: string[]; usage?: Usage } & (Said | { failure: Failure });
@@ -77,6 +80,7 @@ export class Client {
   async #tries(call: Call): Promise<CallAnswer> {
     const faults: string[] = [];
     for (let tries = 0; ;) {
+      if (call.signal?.aborted) return { failure: { reason: "the run was stopped", isFinal: false }, faults };
       const habits = this.#habits;
       try {
         const completion = await this.#post(call, habits);
@@ -88,9 +92,10 @@ export class Client {
         const reason = this.#reasonOf(error);
         faults.push(reason);
         if (this.#adapt(error, habits)) continue;
-        const isFinal = isFinalError(error);
-        if (isFinal || tries >= this.#options.retries) return { failure: { reason, isFinal }, faults };
-        await new Promise((resolve) => setTimeout(resolve, waitMs(error, tries)));
+        const [isFinal, ms] = [isFinalError(error), waitMs(error, tries)];
+        if (isFinal || tries >= this.#options.retries || ms > longestWaitMs)
+          return { failure: { reason, isFinal }, faults };
+        await setTimeout(ms, undefined, { signal: call.signal }).catch(() => undefined);
         tries++;
       }
     }
@@ -129,6 +134,9 @@ export class Client {
     return new OpenAI({
       baseURL,
       apiKey: apiKey ?? "none",
+      ...(apiKey === undefined ? { defaultHeaders: { Authorization: null } } : {}),
+      // what the environment names is OpenAI's own, and no other server's business
+      ...(baseURL === undefined ? {} : { organization: null, project: null }),
       timeout: timeoutSeconds * 1000,
       maxRetries: 0,
       logLevel: "off",
@@ -157,10 +165,20 @@ export class Client {
   }
 
   #reasonOf(error: unknown): string {
-    if (error instanceof Error && /abort|timeout/i.test(error.name + error.message))
+    const isAnswered = (error as { status?: number }).status !== undefined; // a gateway's "timeout" is not ours
+    if (!isAnswered && error instanceof Error && /abort|timeout/i.test(error.name + error.message))
       return `no answer within ${this.#options.timeoutSeconds} s`;
-    return redacted(messageOf(error), this.#options.apiKey).slice(0, longestReason);
+    const text = [messageOf(error), ...causesOf(error)].join(" ");
+    return redacted(text, this.#options.apiKey).replace(/\s+/g, " ").trim().slice(0, longestReason);
   }
+}
+
+/** Of a connection that failed: the package says no more than that it did; the last cause says why. */
+function causesOf(error: unknown): string[] {
+  let last = error;
+  while (last instanceof Error && last.cause !== undefined) last = last.cause;
+  const { errors = [last] } = (last ?? {}) as { errors?: unknown[] }; // of a name with several addresses
+  return last === error ? [] : [messageOf(errors[0])];
 }
 
 /** A rejected key, an account without means, a model that is not there. */
@@ -170,7 +188,7 @@ function isFinalError(error: unknown): boolean {
   return [401, 402, 403, 404].includes(status) || code === "insufficient_quota" || type === "insufficient_quota";
 }
 
-/** As the server asked (seconds, milliseconds or a date), or twice as long each time, from half a second on. */
+/** As the server asked (seconds, milliseconds or a date), which may be too long to wait; or twice as long each time, from half a second on. */
 function waitMs(error: unknown, tries: number): number {
   const { headers } = error as { headers?: Headers };
   const after = headers?.get("retry-after") ?? "";
@@ -180,5 +198,5 @@ function waitMs(error: unknown, tries: number): number {
     Date.parse(after) - Date.now(),
   ];
   const first = asked.find((ms) => Number.isFinite(ms));
-  return Math.min(longestWaitMs, first === undefined ? 500 * 2 ** tries : Math.max(0, first));
+  return first === undefined ? Math.min(longestWaitMs, 500 * 2 ** tries) : Math.max(0, first);
 }

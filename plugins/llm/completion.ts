@@ -26,7 +26,9 @@ export interface Completion {
 /** Of an answer that came in one piece; some servers stream without being asked to. */
 export function fromWhole(answer: unknown): Completion {
   if (typeof answer === "string" && /^\s*(data|event|:)/.test(answer)) return fromEvents(answer);
-  const { choices, usage } = (answer ?? {}) as Partial<ChatCompletion>;
+  const { choices, usage, error } = (answer ?? {}) as Partial<ChatCompletion> & { error?: { message?: unknown } };
+  // gateways that have sent their headers tell of a provider's failure in the body
+  if (!choices && error) throw new Error(String(error.message ?? JSON.stringify(error)));
   const [choice] = Array.isArray(choices) ? choices : [];
   return { message: choice?.message, finish: choice?.finish_reason, usage };
 }
@@ -74,7 +76,8 @@ function joined(chunks: readonly ChatCompletionChunk[]): Completion {
 export function saidIn({ message, finish }: Completion): Said | Failure {
   const failure = (reason: string): Failure => ({ reason, isFinal: false });
   if (!message) return failure("the answer has no choice in it");
-  const { content, refusal, tool_calls: tools } = message;
+  const { refusal, tool_calls: tools } = message;
+  const content = Array.isArray(message.content) ? textsIn(message.content) : message.content;
   if (typeof refusal === "string" && refusal !== "")
     return failure(`the model refused: ${redacted(refusal).slice(0, 200)}`);
   if (finish === "content_filter") return failure("the server's filter held the answer back");
@@ -85,12 +88,23 @@ export function saidIn({ message, finish }: Completion): Said | Failure {
   );
 }
 
+/** Of content in parts, as some servers give it: thoughts are parts of another type. */
+const textsIn = (parts: readonly unknown[]): string =>
+  parts
+    .flatMap((part) => {
+      const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
+      return type === "text" && typeof text === "string" ? [text] : [];
+    })
+    .join("");
+
 /** As the server counted it; `otherwise` for what it did not count. */
 export function usageIn({ usage }: Completion, otherwise: Usage): Usage {
   const count = (value: unknown): number | undefined => (typeof value === "number" && value >= 0 ? value : undefined);
+  const input = count(usage?.prompt_tokens) ?? otherwise.input;
+  const output = count(usage?.completion_tokens) ?? otherwise.output;
   return {
-    input: count(usage?.prompt_tokens) ?? otherwise.input,
-    cached: count(usage?.prompt_tokens_details?.cached_tokens) ?? noUsage.cached,
-    output: count(usage?.completion_tokens) ?? otherwise.output,
+    input,
+    cached: Math.min(input, count(usage?.prompt_tokens_details?.cached_tokens) ?? noUsage.cached),
+    output: Math.max(output, (count(usage?.total_tokens) ?? 0) - input), // some servers count thoughts in the total alone
   };
 }

@@ -58,9 +58,17 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
     /502/,
   ],
   "503": [(response) => send(response, 503, ""), /503/],
+  "504 of a gateway that speaks of a timeout": [
+    (response) => send(response, 504, "upstream request\n\ttimeout", { "content-type": "text/plain" }),
+    /504 upstream request timeout/,
+  ],
+  "an error in the body of a 200": [
+    (response) => send(response, 200, { error: { message: "provider overloaded", code: 503 } }),
+    /provider overloaded/,
+  ],
   "529 overloaded": [(response) => send(response, 529, { error: { message: "overloaded" } }), /529/],
   "400 for the prompt": [(response) => send(response, 400, { error: { message: "context length exceeded" } }), /400/],
-  "connection reset": [(response) => void response.socket?.destroy(), /Connection error|terminated|socket/i],
+  "connection reset": [(response) => void response.socket?.destroy(), /Connection error\. \w/],
   "half a body": [
     (response) => {
       response.writeHead(200, { "content-type": "application/json", "content-length": "5000" });
@@ -128,6 +136,11 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
   ],
   "200 KB of text": [told("x".repeat(200_000)), /no JSON object/],
   "200 KB of JSON": [told(JSON.stringify({ junk: "x".repeat(200_000) })), /must/],
+  "braces without end": [told("{".repeat(200_000)), /no JSON object/],
+  "brackets too deep to be written down": [
+    told(`{"values": {"a": ${"[".repeat(5000)}${"]".repeat(5000)}}, "hypothesis": "x"}`),
+    /no JSON object|must have required/,
+  ],
   "another encoding": [
     (response) => send(response, 200, Buffer.from(JSON.stringify(completion("ä")), "utf16le")),
     /JSON|Unexpected|token|choice/i,
@@ -142,6 +155,20 @@ const faults: Record<string, [react: Reaction, seen: RegExp | null]> = {
   ],
   "prose around JSON": [
     (response, asked) => send(response, 200, completion(`Here it is:\n${good(asked)}\nGood luck!`)),
+    null,
+  ],
+  "prose that holds another object first": [
+    (response, asked) => send(response, 200, completion(`At {"a": 0.5} it was worse, so: ${good(asked)}`)),
+    null,
+  ],
+  "content in parts": [
+    (response, asked) => {
+      const parts = [
+        { type: "thinking", thinking: [{ type: "text", text: "hm" }] },
+        { type: "text", text: good(asked) },
+      ];
+      send(response, 200, completion(null, {}, { content: parts }));
+    },
     null,
   ],
   "commas too many": [(response, asked) => send(response, 200, completion(good(asked).replace(/\}$/, ",}"))), null],

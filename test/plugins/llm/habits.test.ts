@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Client } from "../../../plugins/llm/client.ts";
 import { completion, modelServer, send, type Asked, type Reaction } from "../../support/model-server.ts";
 import { proposals, withModel } from "../../support/with-model.ts";
@@ -120,6 +120,27 @@ describe("how a server wants to be asked", () => {
       });
       expect(exchanges[0]).toMatchObject({ calls: 1, faults: [expect.stringContaining("slow down") as string] });
     }
+  });
+
+  it("not before as long as it says: where that is longer than a minute, the step is done without the model", async () => {
+    const { asked, exchanges } = await withModel({
+      model: { retries: 3 },
+      config: () => ({ budget: { trials: 2 } }),
+      react: ({ number }) =>
+        number > 0
+          ? (response) => send(response, 429, { error: { message: "daily limit" } }, { "retry-after": "86400" })
+          : undefined,
+    });
+    expect(proposals(asked)).toHaveLength(2);
+    expect(exchanges.map(({ failed }) => failed)).toEqual(["429 daily limit", "429 daily limit"]);
+  });
+
+  it("without a key where it has none, and without what the environment says of OpenAI's", async () => {
+    vi.stubEnv("OPENAI_ORG_ID", "org-private").stubEnv("OPENAI_PROJECT_ID", "proj-private");
+    const { asked } = await withModel({ config: () => ({ budget: { trials: 1 } }) });
+    vi.unstubAllEnvs();
+    expect(asked[0]?.headers).not.toHaveProperty("authorization");
+    expect(JSON.stringify(asked[0]?.headers)).not.toContain("private");
   });
 
   it("is told to be shorter where its answer was cut off", async () => {
