@@ -19,12 +19,14 @@ export function fenced(text: string, most = 4000): string {
   return `${fence}\n${cut}\n${fence}`;
 }
 
+/** A service's own prefix and no mere name behind it (`hf_model_name`): twelve letters or digits together, or a digit and a capital. */
+const keyForm =
+  /\b(?:sk|pk|rk|ghp|gho|hf|xox[abp])[-_](?=[\w-]{0,60}(?:[A-Za-z0-9]{12}|\d[\w-]{0,60}[A-Z]|[A-Z][\w-]{0,60}\d))[\w-]{8,}/g;
+
 /** Without this key, and what has the form of one. */
 export function withoutKeys(text: string, key?: string): string {
   const known = key && key.length >= 6 ? text.split(key).join("[key]") : text;
-  return known
-    .replace(/\b(sk|pk|rk|ghp|gho|hf|xox[abp])[-_][A-Za-z0-9_-]{8,}/g, "[key]")
-    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/-]{8,}=*/gi, "$1 [key]");
+  return known.replace(keyForm, "[key]").replace(/\b(Bearer)\s+[A-Za-z0-9._~+/-]{8,}=*/gi, "$1 [key]");
 }
 
 const secretName = "[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)";

@@ -8,7 +8,9 @@ const marks =
   /(?<bold>^(?:run|best)\b)|(?<red>\b(?:not confirmed|dropped|crashed)\b)|(?<green>\b(?:kept|confirmed)\b)|(?<dim>\b(?:too early|confirming|measured again)\b)/g;
 
 /** A line as a terminal shows it: in colour unless NO_COLOR says otherwise, broken between words where it is too long. */
-export function fitted(line: string, stream: NodeJS.WriteStream): string {
+export function fitted(text: string, stream: NodeJS.WriteStream): string {
+  // what a program or a model wrote may hold what moves a cursor, clears a screen or renames a window
+  const line = text.replace(/[^\P{Cc}\t\n]/gu, "");
   if (!stream.isTTY) return line;
   const indent = " ".repeat(2 + (/^ */.exec(line)?.[0].length ?? 0));
   const [first = "", ...rest] = wrapAnsi(line, (stream.columns || 100) - 1 - indent.length, { trim: false }).split(

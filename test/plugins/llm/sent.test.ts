@@ -33,6 +33,27 @@ describe("what a model is sent and what is kept of it", () => {
     expect(readFileSync(join(folder, "journal.jsonl"), "utf8")).toContain("[key] broke");
   });
 
+  it("has none either where the variable ends in a line's end, as a key that was read from a file does", async () => {
+    process.env.TEST_MODEL_KEY = "very-secret-value-43\n";
+    const evaluator: Plugin = {
+      name: "telling",
+      contract: 1,
+      apply: (taps) =>
+        taps.evaluate((trial): Promise<Outcome> => {
+          const told: Outcome = { status: "crashed", kind: "exit", reason: "said very-secret-value-43", seconds: 0 };
+          return Promise.resolve(trial.id === 0 ? { status: "measured", metric: 1, metrics: {}, seconds: 0 } : told);
+        }),
+    };
+    const { folder, asked } = await withModel({
+      model: { apiKeyEnv: "TEST_MODEL_KEY" },
+      config: () => ({ evaluator, budget: { trials: 3 } }),
+    });
+    expect(asked[0]?.headers.authorization).toBe("Bearer very-secret-value-43");
+    const sent = asked.map(({ body }) => JSON.stringify(body)).join("\n");
+    expect(sent).toContain("said [key]");
+    expect(sent + readFileSync(join(folder, "llm.jsonl"), "utf8")).not.toContain("very-secret-value-43");
+  });
+
   it("holds no key of the program's either: not in what is sent, journaled or exported", async () => {
     const secrets = ["hf_abcdefgh12345678", "open-sesame-99"];
     const crash = (): Outcome => ({
@@ -55,6 +76,9 @@ describe("what a model is sent and what is kept of it", () => {
   });
 
   it("leaves names alone that only look like a key's", () => {
+    const names = "hf_model_name, pk_candidates, rk_stage_weights = f(--hf-dataset-name, sk_learn_rate_2)";
+    expect(redacted(names)).toBe(names);
+    expect(redacted("hf_aB3dEfGhIjK, sk-or-v1-0123456789abcdef, xoxb-123456789012-ab")).toBe("[key], [key], [key]");
     const code = "PAD_TOKEN = tokenizer.pad\nMAX_TOKEN = 512\nkey = lambda x: x\nAPI_KEY = load()\n";
     expect(redacted(code)).toBe(code);
     expect(redacted('API_KEY = "abcdef123"')).toBe('API_KEY = "[key]"');

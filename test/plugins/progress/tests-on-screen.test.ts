@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import type { Config, View } from "../../../core/index.ts";
+import type { Config, Plugin, View } from "../../../core/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { blockOf, progress } from "../../../plugins/progress/index.ts";
@@ -49,6 +49,17 @@ describe("before the start the screen says what the budget can hold", () => {
     const all = [...(end.levels.get("inner")?.trials ?? [])];
     const times = all.filter(({ id, repeatOf }) => id === 0 || repeatOf === 0).length;
     expect(lines).toContain(`baseline${times > 1 ? `, measured ${times} times,` : ""} then ${trials} trials`);
+  });
+});
+
+describe("what programs and models wrote is shown", () => {
+  it("without what moves a cursor, clears the screen or ends a line early", async () => {
+    const speaking: Plugin = {
+      name: "speaking",
+      contract: 1,
+      open: (opened) => Promise.resolve(opened.notice("a\u001b[2Jb\u0007\rc\u009bd")),
+    };
+    expect((await told({ plugins: [speaking], budget: { trials: 1 } })).lines).toContain("note: a[2Jbcd");
   });
 });
 
