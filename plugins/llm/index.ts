@@ -69,11 +69,12 @@ export function llm(given: LlmOptions): RecordedModel {
     return reason;
   };
 
-  async function exchange({ purpose, system, prompt, context, form, maxTokens }: Question): Promise<Exchange> {
+  async function exchange(question: Question, signal?: AbortSignal): Promise<Exchange | undefined> {
+    const { purpose, system, prompt, context, form, maxTokens } = question;
     const { model, price } = modelFor(options, purpose);
     const taken: Usage[] = [];
     const faults: string[] = [];
-    const end = (rest: { value: unknown } | { failed: string }): Exchange => {
+    const end = (rest: Pick<Exchange, "value" | "failed" | "closes">): Exchange => {
       const usage = sum(taken);
       const usd = price ? { usd: costOf(usage, price) } : {};
       return { purpose, model, calls: taken.length, usage, ...usd, ...rest, ...(faults.length > 0 ? { faults } : {}) };
@@ -89,8 +90,8 @@ export function llm(given: LlmOptions): RecordedModel {
       if (!client) return end({ failed: "the model was not opened" });
       const most = maxTokens ?? options.maxTokens;
       const commitment = purse.commit(mostOf(messages, most), price);
-      if ("broken" in commitment) return end({ failed: close(commitment.broken) });
-      const answer = await client.call({ model, messages, form, maxTokens: most });
+      if ("broken" in commitment) return end({ failed: close(commitment.broken), closes: true });
+      const answer = await client.call({ model, messages, form, maxTokens: most, signal });
       commitment.release();
       faults.push(...answer.faults);
       if (answer.usage) {
@@ -98,8 +99,9 @@ export function llm(given: LlmOptions): RecordedModel {
         purse.spend(answer.usage, price && costOf(answer.usage, price));
       }
       if ("failure" in answer) {
+        if (signal?.aborted && taken.length === 0) return undefined; // a resumed run asks again
         const { reason, isFinal } = answer.failure;
-        return end({ failed: isFinal ? close(reason) : reason });
+        return end(isFinal ? { failed: close(reason), closes: true } : { failed: reason });
       }
       const read = readAnswer(answer.text, form);
       if ("value" in read) return end({ value: valueWithoutKeys(read.value, apiKey) });
@@ -114,11 +116,13 @@ export function llm(given: LlmOptions): RecordedModel {
     return end({ failed: `no valid answer in ${mends + 1} tries: ${faults.at(-1) ?? ""}` });
   }
 
-  async function answerTo(question: Question): Promise<Exchange> {
+  async function answerTo(question: Question, signal?: AbortSignal): Promise<Exchange | undefined> {
     const made = recording
       ? recording.answer(question, modelFor(options, question.purpose).model)
-      : await exchange(question);
-    if (run) record(join(run.folder, "llm.jsonl"), question, made, recording?.answeredBy ?? options.model);
+      : await exchange(question, signal);
+    if (recording && made?.closes) close(made.failed ?? "");
+    if (run && made)
+      record(join(run.folder, "llm.jsonl"), question, made, recording?.answeredBy ?? options.model, apiKey);
     return made;
   }
 
@@ -157,13 +161,7 @@ export function llm(given: LlmOptions): RecordedModel {
       keepJournaled(join(folder, "llm.jsonl"), earlier);
       if (!resumed) opening.notice(budgetText(opening, purse, options.price));
       if (recording) return;
-      apiKey = options.apiKeyEnv === undefined ? undefined : process.env[options.apiKeyEnv];
-      if (options.apiKeyEnv !== undefined && !apiKey)
-        throw new BilevelError("E_MODEL", `the environment variable ${options.apiKeyEnv} is empty`, {
-          path: "llm.apiKeyEnv",
-          allowed: "the name of a variable that holds the key",
-          hint: `export ${options.apiKeyEnv}=…`,
-        });
+      apiKey = options.apiKeyEnv === undefined ? undefined : keyIn(options.apiKeyEnv);
       client = new Client({ ...options, apiKey });
       if (!resumed) await greet(client, opening);
     },
@@ -174,13 +172,28 @@ export function llm(given: LlmOptions): RecordedModel {
       client = undefined;
       return Promise.resolve();
     },
-    async ask<T>(recorder: Recorder, question: Question): Promise<Answered<T>> {
+    async ask<T>(recorder: Recorder & { signal?: AbortSignal }, question: Question): Promise<Answered<T>> {
       const { context: _, ...request } = question;
       const { model } = modelFor(options, question.purpose);
-      const { value, failed } = await recorder.once("model", { ...request, model }, () => answerTo(question));
+      const answer = () => answerTo(question, recorder.signal);
+      const { value, failed } = (await recorder.once("model", { ...request, model }, answer)) ?? {
+        failed: "the run was stopped",
+      };
       return failed === undefined ? { value: value as T } : { failed };
     },
   };
+}
+
+/** The key, without the end of a line that a file or a shell left at it. @throws E_MODEL */
+function keyIn(variable: string): string {
+  const key = process.env[variable]?.trim() ?? "";
+  if (/^[!-~]+$/.test(key)) return key;
+  const problem = key === "" ? "is empty" : "holds no key: there is a blank or a letter in it that no key has";
+  throw new BilevelError("E_MODEL", `the environment variable ${variable} ${problem}`, {
+    path: "llm.apiKeyEnv",
+    allowed: "the name of a variable that holds the key",
+    hint: `export ${variable}=…`,
+  });
 }
 
 /** What the model may spend, and what that is enough for. */

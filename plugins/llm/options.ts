@@ -61,7 +61,11 @@ export const schema = {
   required: ["model"],
   properties: {
     model: name,
-    baseURL: { type: "string", pattern: "^https?://", description: "a URL: http://… or https://…" },
+    baseURL: {
+      type: "string",
+      pattern: "^https?://[^/@]*(/|$)",
+      description: "a URL without a name and a password: http://… or https://…",
+    },
     apiKeyEnv: name,
     temperature: { type: "number", minimum: 0, maximum: 2 },
     maxTokens: { type: "integer", minimum: 16, default: 4000 },

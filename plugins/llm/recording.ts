@@ -29,10 +29,10 @@ const asked = ({ purpose, system, prompt, form }: Question, model: string): Line
 const hashOf = (question: Line["question"]): string => digest(canonical(question));
 
 /** Adds an exchange to the file, without keys; begins it where there is none. */
-export function record(file: string, question: Question, exchange: Exchange, answeredBy: string): void {
+export function record(file: string, question: Question, exchange: Exchange, answeredBy: string, key?: string): void {
   if (!existsSync(file)) writeFileSync(file, `${JSON.stringify({ recording: 1, answeredBy } satisfies Header)}\n`);
   const whole = asked(question, exchange.model);
-  const line: Line = { hash: hashOf(whole), question: { ...whole, prompt: redacted(whole.prompt) }, exchange };
+  const line: Line = { hash: hashOf(whole), question: { ...whole, prompt: redacted(whole.prompt, key) }, exchange };
   appendFileSync(file, `${JSON.stringify(line)}\n`);
 }
 
@@ -58,6 +58,16 @@ function exchangeIn(line: string): string {
   }
 }
 
+function lineIn(text: string, index: number): Line {
+  try {
+    const line = JSON.parse(text) as Line;
+    if (line.question.purpose && line.exchange.purpose) return line;
+  } catch {
+    // told below, with its number
+  }
+  throw new Error(`line ${index + 2} holds no question and its answer: ${text.slice(0, 80)}`);
+}
+
 /** Answers from a recording: by the question, or one after the other to those of one purpose. */
 export class Recording {
   /** Who answered: a model's name, or "written by hand". */
@@ -76,7 +86,7 @@ export class Recording {
       const { recording, answeredBy } = JSON.parse(header ?? "") as Header;
       if (recording !== 1) throw new Error("its first line is not that of a recording");
       this.answeredBy = answeredBy;
-      this.#lines = lines.map((line) => JSON.parse(line) as Line);
+      this.#lines = lines.map(lineIn);
     } catch (error) {
       throw new BilevelError("E_MODEL", "the recording cannot be read", {
         path: file,

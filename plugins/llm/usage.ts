@@ -25,6 +25,8 @@ export interface Exchange {
   usd?: number;
   value?: unknown;
   failed?: string;
+  /** The model was not asked any more after it, for the reason in `failed`. */
+  closes?: boolean;
   /** What the server or the answers did wrong on the way. */
   faults?: readonly string[];
 }

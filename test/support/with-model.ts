@@ -17,6 +17,7 @@ export async function withModel({
   react,
   folder = emptyFolder(),
   url,
+  signal,
 }: {
   config?: (llm: Model) => Partial<Config>;
   model?: Partial<LlmOptions>;
@@ -26,6 +27,7 @@ export async function withModel({
   folder?: string;
   /** The address of an earlier server, to answer there again. */
   url?: string;
+  signal?: AbortSignal;
 } = {}) {
   const server = await modelServer(answers, react, url ? Number(new URL(url).port) : 0);
   try {
@@ -38,7 +40,7 @@ export async function withModel({
       budget: { trials: 8 },
       ...given,
     };
-    const ran = await run(whole, { folder });
+    const ran = await run(whole, { folder, signal });
     return { ...ran, asked: server.asked, exchanges: exchangesIn(folder, ran.facts), url: server.url, whole };
   } finally {
     await server.close();

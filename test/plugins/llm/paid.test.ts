@@ -11,9 +11,9 @@ import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { proposeLlm } from "../../../plugins/propose-llm/index.ts";
 import { modelAccount, summaryLines } from "../../../plugins/report/index.ts";
 import { space } from "../../support/bowl.ts";
-import { modelServer, send, sensible, type Asked, type Reaction } from "../../support/model-server.ts";
+import { completion, modelServer, send, sensible, type Asked, type Reaction } from "../../support/model-server.ts";
 import { emptyFolder, lasting, ofType, run } from "../../support/run.ts";
-import { withModel, proposals, promptOf } from "../../support/with-model.ts";
+import { withModel, proposals, promptOf, values } from "../../support/with-model.ts";
 
 describe("what is paid for", () => {
   it("is never paid for twice: a run cut after any line asks only for what the journal does not hold, and ends the same", async () => {
@@ -71,6 +71,62 @@ describe("what is paid for", () => {
     again.replay(join(first.folder, "llm.jsonl"), false);
     const { facts } = await run({ llm: again, proposer: proposeLlm(), levels: levels(), budget: { trials: 12 } });
     expect(lasting(facts)).toEqual(lasting(first.facts));
+  });
+
+  it("is not answered from a file that is no recording, which says where", () => {
+    const file = join(emptyFolder(), "llm.jsonl");
+    for (const [text, received] of [
+      ["{}", "its first line is not that of a recording"],
+      [
+        '{"recording":1,"answeredBy":"x"}\n{"question":{"pur',
+        'line 2 holds no question and its answer: {"question":{"pur',
+      ],
+      ['{"recording":1,"answeredBy":"x"}\nnull\n', "line 2 holds no question and its answer: null"],
+    ] as const) {
+      writeFileSync(file, text);
+      const model = llm({ model: "scripted", baseURL: "http://127.0.0.1:9/v1" });
+      expect(() => model.replay(file, false)).toThrow(
+        expect.objectContaining({ code: "E_MODEL", details: expect.objectContaining({ received }) as object }) as Error,
+      );
+    }
+  });
+
+  it("is answered from llm.jsonl up to where the budget ended the run, or the asking", async () => {
+    for (const onBudget of ["end", "continue"] as const) {
+      const model = { maxTokens: 100, onBudget };
+      const config = () => ({ budget: { trials: 10, tokens: 1200 } });
+      const first = await withModel({ model, config });
+      const again = llm({ model: "scripted", baseURL: first.url, timeoutSeconds: 5, retries: 0, ...model });
+      again.replay(join(first.folder, "llm.jsonl"), false);
+      const { facts, end } = await run({ ...first.whole, llm: again, levels: [innerLoop({ confirm: 0 })] });
+      expect(end.reason).toBe(first.end.reason);
+      expect(lasting(facts)).toEqual(lasting(first.facts));
+    }
+  });
+
+  it("is not asked for any more once the run is stopped: an answer under way is waited for, a failed question asked again", async () => {
+    const stop = new AbortController();
+    const folder = emptyFolder();
+    const stopping: Reaction = (response) => {
+      setTimeout(() => stop.abort(), 20);
+      send(response, 503, { error: { message: "slow down" } }, { "retry-after": "50" });
+    };
+    const config = () => ({ budget: { trials: 4 } });
+    const model = { retries: 3 };
+    const first = await withModel({
+      model,
+      folder,
+      config,
+      signal: stop.signal,
+      react: ({ number }) => (number === 2 ? stopping : undefined),
+    });
+    expect(first.end.interrupted).toBe(true);
+    expect(first.asked).toHaveLength(3); // the first question, an answer, the fault
+    expect(first.exchanges).toHaveLength(1);
+    const { exchanges, end } = await withModel({ model, folder, config, url: first.url });
+    expect(exchanges[0]).toEqual(first.exchanges[0]);
+    expect(exchanges.filter(({ failed }) => failed !== undefined)).toEqual([]);
+    expect(end.levels.get("inner")?.budget.used).toBe(4);
   });
 
   it("ends with the budget of tokens or dollars, the run goes on with the search alone", async () => {
@@ -148,6 +204,22 @@ describe("what is paid for", () => {
     );
   });
 
+  it("is what the server counts: cached tokens are part of the prompt, thoughts that are in the total alone are paid for", async () => {
+    const usageOf = async (usage: object) => {
+      const react = (): Reaction => (response, one) =>
+        send(response, 200, completion(JSON.stringify(sensible({ values })(one)), { usage }));
+      return (await withModel({ react, config: () => ({ budget: { trials: 1 } }) })).exchanges[0]?.usage;
+    };
+    const counted = { prompt_tokens: 100, completion_tokens: 20 };
+    expect(await usageOf({ ...counted, prompt_tokens_details: { cached_tokens: 5000 } })).toEqual({
+      input: 100,
+      cached: 100,
+      output: 20,
+    });
+    expect(await usageOf({ ...counted, total_tokens: 620 })).toEqual({ input: 100, cached: 0, output: 520 });
+    expect(await usageOf({ ...counted, total_tokens: 20 })).toEqual({ input: 100, cached: 0, output: 20 });
+  });
+
   it("is told by level, by trial and for tests; the parts add up", async () => {
     const { folder, facts, end } = await withModel({
       config: () => ({
@@ -200,6 +272,17 @@ describe("what is paid for", () => {
     await expect(withModel({ react: () => reject(404) })).rejects.toMatchObject({ code: "E_MODEL" });
     await expect(withModel({ model: { apiKeyEnv: "NO_SUCH_KEY_HERE" } })).rejects.toMatchObject({
       message: expect.stringContaining("NO_SUCH_KEY_HERE is empty") as string,
+    });
+    process.env.TEST_ODD_KEY = "abc…def";
+    await expect(withModel({ model: { apiKeyEnv: "TEST_ODD_KEY" } })).rejects.toMatchObject({
+      code: "E_MODEL",
+      message: expect.stringContaining("TEST_ODD_KEY holds no key") as string,
+    });
+  });
+
+  it("has an address without a name and a password, which would be written down with the config", async () => {
+    await expect(withModel({ model: { baseURL: "http://me:hush@127.0.0.1/v1" } })).rejects.toMatchObject({
+      code: "E_OPTIONS_INVALID",
     });
   });
 });
