@@ -80,7 +80,8 @@ export class Client {
   async #tries(call: Call): Promise<CallAnswer> {
     const faults: string[] = [];
     for (let tries = 0; ;) {
-      if (call.signal?.aborted) return { failure: { reason: "the run was stopped", isFinal: false }, faults };
+      if (call.signal?.aborted)
+        return { failure: { reason: faults.at(-1) ?? "the run was stopped", isFinal: false }, faults };
       const habits = this.#habits;
       try {
         const completion = await this.#post(call, habits);

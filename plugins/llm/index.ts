@@ -26,6 +26,8 @@ export {
 
 /** An invalid answer goes back with its errors so often. */
 const mends = 2;
+/** Seconds in which the first question is tried again: a server that hangs would hold the run back for each try. */
+const longestGreeting = 10;
 /** Characters of an invalid answer that it is reminded of. */
 const remembered = 4000;
 
@@ -134,6 +136,7 @@ export function llm(given: LlmOptions): RecordedModel {
       messages: [{ role: "user", content: 'Answer with the JSON object {"ready": true}.' }],
       form: ready,
       maxTokens: Math.min(options.maxTokens, 1000),
+      signal: AbortSignal.timeout(1000 * Math.min(longestGreeting, options.timeoutSeconds)),
     });
     if (first.usage) purse.spend(first.usage, price && costOf(first.usage, price));
     if (!("failure" in first)) return;

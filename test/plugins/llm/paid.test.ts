@@ -280,6 +280,18 @@ describe("what is paid for", () => {
     });
   });
 
+  it("is asked for once by a server that hangs, and the run goes on", async () => {
+    const { asked, facts, end } = await withModel({
+      model: { retries: 3, timeoutSeconds: 0.4 },
+      config: () => ({ budget: { trials: 1 } }),
+      react: ({ purpose }) => (purpose === "ready" ? () => undefined : undefined),
+    });
+    expect(asked.filter(({ purpose }) => purpose === "ready")).toHaveLength(1);
+    const notices = facts.flatMap(({ type, text }) => (type === "notice" ? [String(text)] : []));
+    expect(notices.at(-1)).toMatch(/did not answer the first question: no answer within 0.4 s$/);
+    expect(end.levels.get("inner")?.budget.used).toBe(1);
+  });
+
   it("has an address without a name and a password, which would be written down with the config", async () => {
     await expect(withModel({ model: { baseURL: "http://me:hush@127.0.0.1/v1" } })).rejects.toMatchObject({
       code: "E_OPTIONS_INVALID",
