@@ -1,4 +1,3 @@
-import { integer } from "./random.ts";
 import { canonical } from "./json.ts";
 
 export type Value = number | string | boolean | readonly Value[];
@@ -160,15 +159,10 @@ export function snap(domain: Domain & { type: "float" | "int" }, raw: number): n
 export function sample(space: Space, random: () => number): Values {
   let values: Values = {};
   for (let round = 0; round < 100; round++) {
-    const drawn = Object.entries(space.parameters).map(([name, parameter]) => {
-      const unit = Array.from({ length: dimensions(parameter) }, random);
-      return [
-        name,
-        parameter.type === "choice"
-          ? parameter.values[integer(() => unit[0] as number, parameter.values.length)]
-          : decode(parameter, unit),
-      ];
-    });
+    const drawn = Object.entries(space.parameters).map(([name, parameter]) => [
+      name,
+      decode(parameter, Array.from({ length: dimensions(parameter) }, random)),
+    ]);
     values = complete(space, {}, Object.fromEntries(drawn) as Values);
     if (violation(space, values) === undefined) break;
   }

@@ -46,19 +46,24 @@ describe("random numbers", () => {
 describe("statistics against published tables", () => {
   it("Student's t", () => {
     const table: [share: number, freedom: number, value: number][] = [
-      [0.975, 1, 12.706],
-      [0.975, 2, 4.303],
-      [0.975, 3, 3.182],
-      [0.95, 5, 2.015],
-      [0.975, 10, 2.228],
-      [0.9, 2, 1.886],
-      [0.75, 2, 0.816],
-      [0.75, 10, 0.7],
-      [0.995, 30, 2.75],
-      [0.975, 120, 1.98],
+      [0.975, 1, 12.706205],
+      [0.75, 2, 0.816497],
+      [0.975, 2, 4.302653],
+      [0.6, 3, 0.276671],
+      [0.975, 3, 3.182446],
+      [0.55, 4, 0.13383],
+      [0.9, 4, 1.533206],
+      [0.999, 4, 7.173182],
+      [0.75, 5, 0.726687],
+      [0.95, 5, 2.015048],
+      [0.75, 10, 0.699812],
+      [0.975, 10, 2.228139],
+      [0.9995, 10, 4.586894],
+      [0.6, 30, 0.255605],
+      [0.995, 30, 2.749996],
+      [0.975, 120, 1.97993],
     ];
-    for (const [share, freedom, value] of table)
-      expect(Math.abs(studentT(share, freedom) - value)).toBeLessThan(1.2e-3);
+    for (const [share, freedom, value] of table) expect(Math.abs(studentT(share, freedom) - value)).toBeLessThan(5e-6);
     expect(studentT(0.025, 10)).toBeCloseTo(-2.228, 3);
   });
 
@@ -96,6 +101,8 @@ describe("statistics against published tables", () => {
     expect(quantile([1, 2, 3, 4], 0.25)).toBe(1.75);
     expect(median([3, 1, 2])).toBe(2);
     expect(variance([2, 4, 4, 4, 5, 5, 7, 9])).toBeCloseTo(32 / 7, 12);
+    expect([variance([1, 3]), variance([3]), variance([])]).toEqual([2, 0, 0]);
+    expect([mean([]), median([]), quantile([7], 0.9)]).toEqual([NaN, NaN, 7]);
   });
 });
 

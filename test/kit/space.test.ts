@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  candidateKey,
+  changed,
   complete,
+  coordinates,
   decode,
   defaults,
   distance,
@@ -11,11 +14,15 @@ import {
   localMove,
   pointCount,
   sample,
+  snap,
   streamOf,
   valuesKey,
+  valuesOf,
   violation,
   type Domain,
+  type Parameter,
   type Space,
+  type Values,
 } from "../../kit/index.ts";
 
 const number = fc
@@ -81,6 +88,121 @@ describe("any space", () => {
     ));
 });
 
+describe("the arithmetic of a space", () => {
+  const of: Space = {
+    parameters: {
+      lr: { type: "float", min: 0.01, max: 1, scale: "log" },
+      depth: { type: "int", min: 2, max: 12 },
+      optimizer: { type: "choice", values: ["adam", "sgd", "lion"] },
+      size: { type: "choice", values: ["s", "m", "l"], ordered: true },
+      flag: { type: "bool" },
+      betas: {
+        type: "tuple",
+        items: [
+          { type: "float", min: 0, max: 1 },
+          { type: "float", min: 0, max: 1 },
+        ],
+      },
+      momentum: { type: "float", min: 0, max: 1, when: { optimizer: ["sgd"] } },
+    },
+  };
+  const base = { lr: 0.1, depth: 4, optimizer: "adam", size: "s", flag: false, betas: [0.8, 0.9] };
+
+  it("sums steps as shares of the ranges; another category, or a parameter that one point lacks, is a quarter", () => {
+    const stepTo = (change: object): number => distance(of, base, { ...base, ...change });
+    expect(stepTo({ lr: 1 })).toBeCloseTo(0.5, 12);
+    expect(stepTo({ depth: 9 })).toBeCloseTo(0.5, 12);
+    expect(stepTo({ optimizer: "lion" })).toBe(0.25);
+    expect(stepTo({ flag: true })).toBe(0.25);
+    expect(stepTo({ size: "l" })).toBeCloseTo(2 / 3, 12);
+    expect(stepTo({ betas: [0.8, 0.5] })).toBeCloseTo(0.2, 12);
+    expect(stepTo({ optimizer: "sgd", momentum: 0.5 })).toBe(0.5);
+    expect(distance(of, { ...base, optimizer: "sgd", momentum: 0.5 }, base)).toBe(0.5);
+  });
+
+  it("lays every point out in equally many coordinates: a cell for each category, the middle for what is inactive", () => {
+    const point = [0.5, 0.2, 1, 0, 0, 1 / 6, 0.25, 0.8, 0.9, 0.5].map((one) => expect.closeTo(one, 12) as number);
+    expect(coordinates(of, base)).toEqual(point);
+    const other = { ...base, optimizer: "sgd", momentum: 0.3 };
+    expect(coordinates(of, other).slice(2, 5)).toEqual([0, 1, 0]);
+    expect(coordinates(of, other).at(-1)).toBe(0.3);
+  });
+
+  it("names what two points have otherwise, also what only one of them has", () => {
+    expect(changed(base, { ...base, betas: [0.8, 0.9] })).toEqual([]);
+    expect(changed(base, { ...base, depth: 5, optimizer: "sgd", momentum: 0.5 })).toEqual([
+      "depth",
+      "optimizer",
+      "momentum",
+    ]);
+    expect(changed({ ...base, momentum: 0.5 }, base)).toEqual(["momentum"]);
+  });
+
+  it("takes the order of values for nothing, and edits of the code for another candidate", () => {
+    const [values, edits] = [{ a: 1, b: 2 }, [{ file: "train.py" }]];
+    expect(candidateKey({ values })).toBe(candidateKey({ values: { b: 2, a: 1 }, edits: [] }));
+    expect(candidateKey({ values, edits })).not.toBe(candidateKey({ values }));
+  });
+
+  it("has its baseline in the middle of every range: of each item, on its scale", () => {
+    expect(defaults(of)).toMatchObject({ lr: 0.1, depth: 7, optimizer: "sgd", size: "m", betas: [0.5, 0.5] });
+    expect(complete(of, base, { depth: 5 })).toEqual({ ...base, depth: 5 });
+    expect(complete(of, base, { optimizer: "sgd" })).toEqual({ ...base, optimizer: "sgd", momentum: 0.5 });
+  });
+
+  it("gives the nearest value that is allowed", () => {
+    expect([0, 0.5, 1].map((unit) => decode(of.parameters.optimizer as Domain, [unit]))).toEqual([
+      "adam",
+      "sgd",
+      "lion",
+    ]);
+    expect([0, 1].map((unit) => decode({ type: "bool" }, [unit]))).toEqual([false, true]);
+    expect([-1, 0, 0.5, 1, 2].map((unit) => decode(of.parameters.lr as Domain, [unit]))).toEqual([
+      0.01, 0.01, 0.1, 1, 1,
+    ]);
+    expect(decode(of.parameters.betas as Domain, [0.25, 0.75])).toEqual([0.25, 0.75]);
+    const by4 = { type: "int", min: 2, max: 16, step: 4 } as const; // 2, 6, 10, 14
+    expect([0, 5, 9, 15, 16, 99].map((raw) => snap(by4, raw))).toEqual([2, 6, 10, 14, 14, 14]);
+    const pow2 = { type: "int", min: 4, max: 64, scale: "pow2" } as const;
+    expect([1, 5, 6, 7, 23, 25, 99].map((raw) => snap(pow2, raw))).toEqual([4, 4, 4, 8, 16, 32, 64]);
+    expect(snap({ type: "float", min: 0, max: 0.3333333 }, 1)).toBe(0.333333);
+  });
+
+  it("counts and lists the values of a domain, both ends included", () => {
+    const domains: [Domain, unknown[]][] = [
+      [{ type: "int", min: 2, max: 5 }, [2, 3, 4, 5]],
+      [{ type: "int", min: 2, max: 16, step: 4 }, [2, 6, 10, 14]],
+      [{ type: "int", min: 4, max: 32, scale: "pow2" }, [4, 8, 16, 32]],
+      [{ type: "bool" }, [false, true]],
+      [{ type: "choice", values: ["x", 3] }, ["x", 3]],
+    ];
+    for (const [domain, values] of domains) {
+      expect([...valuesOf(domain)]).toEqual(values);
+      expect(pointCount({ parameters: { x: domain } })).toBe(values.length);
+    }
+    const pair: Domain = { type: "tuple", items: domains.slice(0, 2).map(([domain]) => domain) };
+    expect([...valuesOf(pair)]).toHaveLength(16);
+    expect(pointCount({ parameters: { pair, flag: { type: "bool" } } })).toBe(32);
+    expect(pointCount(of)).toBe(Infinity);
+    expect([...valuesOf(of.parameters.lr as Domain)]).toEqual([]);
+  });
+
+  it("samples every category equally often, and draws again what a constraint refuses", () => {
+    const { optimizer, flag, depth, betas } = of.parameters as Record<string, Parameter>;
+    const parameters = { optimizer, flag, depth, betas } as Space["parameters"];
+    const constraints: Space["constraints"] = [({ depth }) => (depth as number) > 9 || "too shallow"];
+    const random = streamOf("sample");
+    const drawn = Array.from({ length: 300 }, () => sample({ parameters, constraints }, random));
+    expect(drawn.every(({ depth }) => (depth as number) > 9)).toBe(true);
+    const share = (test: (values: Values) => boolean): number => drawn.filter(test).length / drawn.length;
+    for (const one of ["adam", "sgd", "lion"])
+      expect(Math.abs(share((values) => values.optimizer === one) - 1 / 3)).toBeLessThan(0.1);
+    expect(Math.abs(share((values) => values.flag === true) - 1 / 2)).toBeLessThan(0.1);
+    for (const item of [0, 1])
+      expect(Math.abs(share(({ betas: drawn }) => Number((drawn as number[])[item]) > 0.5) - 1 / 2)).toBeLessThan(0.1);
+  });
+});
+
 describe("a local move", () => {
   it("leaves frozen parameters alone and differs from its parent nearly always", () => {
     const of: Space = {
@@ -130,7 +252,21 @@ describe("conditions and constraints", () => {
     expect(violation(of, { ...base, batch: 64 })).toBe("batch is too large for the memory");
     expect(violation(of, { ...base, batch: 72 })).toBe("batch is 72: 8 to 64 is allowed");
     expect(violation(of, { optimizer: "adam" })).toBe("batch has no value");
+    expect(violation(of, { ...base, batch: 4 })).toBe("batch is 4: 8 to 64 is allowed");
+    expect(violation(of, { ...base, batch: 16.5 })).toBe("batch is 16.5: a whole number is allowed");
+    expect(violation(of, { ...base, batch: "16" })).toBe('batch is "16": a number is allowed');
+    expect(violation(of, { ...base, batch: Infinity })).toContain("a number is allowed");
     expect(violation(of, { ...base, lr: 1 })).toBe("lr is not a parameter");
+    const only = (domain: Domain, value: unknown) => violation({ parameters: { x: domain } }, { x: value as never });
+    expect(only({ type: "int", min: 4, max: 64, scale: "pow2" }, 12)).toBe("x is 12: a power of two is allowed");
+    expect(only({ type: "choice", values: ["a", 1] }, "1")).toBe('x is "1": one of "a", 1 is allowed');
+    expect(only({ type: "bool" }, 1)).toBe("x is 1: true or false is allowed");
+    const pair: Domain = { type: "tuple", items: [{ type: "bool" }, { type: "float", min: 0, max: 1 }] };
+    expect(only(pair, [true, 1])).toBeUndefined();
+    expect(only(pair, [true])).toBe("x is [true]: 2 items are allowed");
+    expect(only(pair, [true, 2])).toBe("x is [true,2]: item 1: 0 to 1 is allowed");
+    expect(only(pair, [1, 2])).toBe("x is [1,2]: item 0: true or false is allowed");
+    expect(only({ type: "choice", values: [[1, 2]] }, [1, 2])).toBeUndefined();
     expect(
       violation(
         {
