@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, readFileSync, writeFileSync, readdirSync, utimesSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import fc from "fast-check";
@@ -61,7 +61,8 @@ describe("a journal", () => {
     ] as const) {
       const folder = emptyFolder();
       writeFileSync(journalFile(folder), text);
-      expect(() => new Journal(folder)).toThrow(expect.objectContaining({ code }) as Error);
+      const told: unknown = expect.stringContaining(code === "E_JOURNAL_DAMAGED" ? "line 2 is not fact number 1" : "");
+      expect(() => new Journal(folder)).toThrow(expect.objectContaining({ code, message: told }) as Error);
       expect(readFileSync(journalFile(folder), "utf8")).toBe(text);
       expect(existsSync(join(folder, "lock"))).toBe(false);
     }
@@ -94,6 +95,7 @@ describe("a journal", () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, "lock"), JSON.stringify({ pid: process.ppid, startTime: "1" }));
     new Journal(folder).close();
+    expect(readdirSync(folder)).toEqual(["journal.jsonl"]);
   });
 
   it("of another machine is known by its signs of life: a folder that two share has one writer, too", () => {
@@ -112,12 +114,15 @@ describe("a journal", () => {
     expect(readdirSync(folder)).toEqual(["journal.jsonl"]);
   });
 
-  it("keeps every whole fact when the disk is full, and says what to do", () => {
+  it("keeps every whole fact when the disk is full, those of earlier sessions too, and says what to do", () => {
     const folder = emptyFolder();
+    const earlier = new Journal(folder);
+    for (const fact of [begin, { type: "fact", text: "earlier" }]) earlier.append(fact);
+    earlier.close();
     const script = `
       import { Journal } from ${JSON.stringify(journalModule)};
       const journal = new Journal(${JSON.stringify(folder)});
-      try { for (let n = 0; ; n++) journal.append({ type: n ? "fact" : "run", version: 1, text: "x".repeat(1000) }); }
+      try { for (let n = 0; ; n++) journal.append({ type: "fact", text: "x".repeat(1000) }); }
       catch (error) { console.log(error.code, error.details.hint); journal.close(); }`;
     // a limit on the size of a file stands for a full disk: the write fails half way in the same place
     const { stdout, stderr } = spawnSync(
@@ -129,7 +134,8 @@ describe("a journal", () => {
     expect(stdout).toContain("E_DISK_FULL");
     expect(stdout).toContain("bilevel resume");
     const { facts, torn } = readJournal(journalFile(folder));
-    expect(facts.length).toBeGreaterThan(3);
+    expect(facts[1]?.text).toBe("earlier");
+    expect(facts.length).toBeGreaterThan(5);
     expect(torn).toBe("");
   });
 });
@@ -144,6 +150,7 @@ describe("once", () => {
     journal.append(begin);
     expect(await Promise.all([ask(journal, "turn 1"), ask(journal, "turn 1")])).toEqual([{ answer: 1 }, { answer: 1 }]);
     expect(await ask(journal, "turn 2")).toEqual({ answer: 2 });
+    expect(await ask(journal, "turn 1")).toEqual({ answer: 1 });
     journal.close();
     const resumed = new Journal(folder);
     expect(await resumed.once("turn 1", "ask", { a: 2, b: 1 }, () => Promise.reject(new Error("asked again")))).toEqual(
@@ -164,10 +171,13 @@ describe("once", () => {
     expect(fact && answerOf(folder, fact)).toBe(long);
   });
 
-  it("does not record a failure", async () => {
+  it("records neither a failure nor that there was no answer", async () => {
     const journal = new Journal(emptyFolder());
     await expect(journal.once("s", "ask", 1, () => Promise.reject(new Error("offline")))).rejects.toThrow("offline");
+    expect(await journal.once("s", "ask", 1, () => Promise.resolve(undefined))).toBeUndefined();
+    expect(journal.last).toBe(-1);
     expect(await journal.once("s", "ask", 1, () => Promise.resolve("back"))).toBe("back");
+    expect(journal.last).toBe(0);
     journal.close();
   });
 });
