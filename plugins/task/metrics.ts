@@ -119,9 +119,13 @@ function readNumber(text: string): number | undefined {
   return number.test(text) ? Number(text.replaceAll("_", "")) : undefined;
 }
 
+/** A string of JSON, or what Python writes and JSON does not know. */
+const orSpecial = /"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)/g;
+
 function readJson(text: string, set: (name: string, value: string, said: string) => void): boolean {
   try {
-    const parsed = JSON.parse(text.replace(/\b(NaN|-?Infinity)\b/g, '"$1"')) as unknown;
+    const legal = text.replace(orSpecial, (all, special?: string) => (special === undefined ? all : `"${special}"`));
+    const parsed = JSON.parse(legal) as unknown;
     if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return false;
     for (const [name, value] of Object.entries(parsed)) {
       if (typeof value === "number" || isSpecial(value)) set(name, String(value), text);

@@ -252,10 +252,22 @@ describe("metrics", () => {
     expect((await read("The loss is 0.5 (after 3 s)\n")).metrics).toEqual({ loss: 0.5 });
     expect((await read("\r 90%|### | 9/10 [00:01, 4.9it/s]loss: 0.5\n")).metrics).toEqual({ loss: 0.5 });
     expect((await read("epoch 1, loss=0.5\nloss: 0.4\nfinal loss = 0.3\n")).metrics).toEqual({ loss: 0.4 });
+    expect((await read("  loss: 0.5  \n", undefined, ["model.py"])).metrics).toEqual({ loss: 0.5 });
+    expect((await read("loss: soon\nloss = 0.5\n")).problems).toEqual([]);
+    expect((await read("loss: n/a\n")).metrics).toEqual({});
+    const dotted = createMetricReader({}, "val.loss");
+    dotted.read("valXloss = 1\nat last val.loss = 0.5");
+    expect((await dotted.finish(emptyFolder())).metrics).toEqual({ "val.loss": 0.5 });
     expect((await read("loss function: mse\nval_loss: 2\n")).metrics).toEqual({ val_loss: 2 });
   });
 
   it("keep NaN and infinities for the judge", async () => {
+    expect((await read("loss: 1\nloss: NaN\n")).metrics).toEqual({ loss: NaN });
+    expect((await read("a: info\nb: mynan\nc: nano\nd: -inf\ne: .25\nf: +1.5E+3\ng: 1e\n")).metrics).toEqual({
+      d: -Infinity,
+      e: 0.25,
+      f: 1500,
+    });
     expect((await read("loss: nan\na: inf\nb: -Infinity\n")).metrics).toEqual({ loss: NaN, a: Infinity, b: -Infinity });
   });
 
@@ -266,9 +278,25 @@ describe("metrics", () => {
     ).toEqual({ loss: 0.25, acc: 0.5 });
     expect((await read("final 0.75\n", { from: "regex", pattern: "final (\\S+)" })).metrics).toEqual({ loss: 0.75 });
     expect((await read('x\n{"loss": 0.5, "name": "a"}\n', { from: "json-lines" })).metrics).toEqual({ loss: 0.5 });
-    expect((await read("", { from: "file", file: "metrics.json" })).problems).toEqual([
-      "the program wrote no metrics.json",
-    ]);
+    expect((await read('{"loss": NaN, "a": -Infinity, "b": "Infinity"}\n', { from: "json-lines" })).metrics).toEqual({
+      loss: NaN,
+      a: -Infinity,
+      b: Infinity,
+    });
+    expect(
+      (await read('{"loss": 0.5, "note": "a \\"NaN\\" at 3", "NaN": 1, "Infinity": 2}\n', { from: "json-lines" }))
+        .metrics,
+    ).toEqual({ loss: 0.5, NaN: 1, Infinity: 2 });
+    expect((await read('step {"loss": 1}\n["loss", 1]\n{"loss"\n', { from: "json-lines" })).metrics).toEqual({});
+    const inFile = async (text?: string) => {
+      const folder = emptyFolder();
+      if (text !== undefined) writeFileSync(join(folder, "metrics.json"), text);
+      return createMetricReader({ metrics: { from: "file", file: "metrics.json" } }, "loss").finish(folder);
+    };
+    expect(await inFile('{\n  "loss": 0.5,\n  "note": "late"\n}\n')).toEqual({ metrics: { loss: 0.5 }, problems: [] });
+    expect((await inFile()).problems).toEqual(["the program wrote no metrics.json"]);
+    for (const text of ["[0.5]", "0.5", "null", '{"loss": 0.5'])
+      expect(await inFile(text)).toEqual({ metrics: {}, problems: ["metrics.json holds no JSON object"] });
   });
 
   it("survive a megabyte on one line, and progress lines are told", async () => {
@@ -278,5 +306,6 @@ describe("metrics", () => {
       { step: 3, value: 0.5 },
       { step: 4, value: NaN },
     ]);
+    expect((await read("no progress 3 0.5\nprogress 3 soon\nprogress 3 0.5 s\n")).progress).toEqual([]);
   });
 });
