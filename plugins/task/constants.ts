@@ -191,7 +191,6 @@ function parameterFor(value: Value | undefined, isFloat: boolean): Parameter | u
   }
   if (typeof value !== "number" || value < 0) return undefined;
   if (isFloat && value <= 1 && (value === 0 || value >= 0.1)) return { type: "float", min: 0, max: 1, default: value };
-  if (value === 0) return undefined;
   if (isFloat)
     return { type: "float", min: rounded(value / 10), max: rounded(value * 10), scale: "log", default: value };
   if (value >= 16 && Number.isInteger(Math.log2(value)))

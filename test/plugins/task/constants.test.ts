@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Value } from "../../../core/index.ts";
 import { discoverSpace, findConstants, languageOf, rewriteConstants } from "../../../plugins/task/index.ts";
 
 const python = `"""Doc with LR = 1."""
@@ -70,6 +71,76 @@ describe("constants of a module", () => {
     });
   });
 
+  it("have the value of the literal, and of arithmetic with literals; anything else has none", () => {
+    const values: [text: string, value: unknown][] = [
+      ["2 + 3", 5],
+      ["5 - 2", 3],
+      ["3 * 4", 12],
+      ["7 / 2", 3.5],
+      ["7 // 2", 3],
+      ["-7 // 2", -4],
+      ["2 ** 3", 8],
+      ["-2 ** 2", -4],
+      ["1 << 20", 1048576],
+      ["8 * (1 + 2)", 24],
+      ["+3", 3],
+      ["0x10", 16],
+      ["1e-3", 0.001],
+      [".5", 0.5],
+      ["7 % 2", undefined],
+      ["~3", undefined],
+      ["not True", undefined],
+      ["True + 1", undefined],
+      ["1j", undefined],
+      ["2 * n", undefined],
+      ["[1, n]", undefined],
+      ["(1, (2, 'a'))", [1, [2, "a"]]],
+      [String.raw`"a\n\x41\u00e9\\"`, "a\nA\u00e9\\"],
+      [String.raw`r"a\n"`, String.raw`a\n`],
+      ['"""a"b"""', 'a"b'],
+      ["u'a'", "a"],
+      ["b'a'", undefined],
+      ["'a' + 'b'", undefined],
+    ];
+    for (const [text, value] of values)
+      expect([text, findConstants(`X = ${text}\n`, "python")[0]?.value]).toEqual([text, value]);
+  });
+
+  it("are written in their language's words, also where a list gets other items", () => {
+    const written = (text: string, value: Value, language: "python" | "typescript" = "python") =>
+      rewriteConstants(`const X = ${text}`.slice(language === "python" ? 6 : 0), language, { X: value }).split(
+        " = ",
+      )[1];
+    expect(written("(1, 2)", [3])).toBe("(3,)");
+    expect(written("()", [1, 2])).toBe("(1, 2)");
+    expect(written("[1, 2]", [3])).toBe("[3]");
+    expect(written("[1, 2]", [true, "a", [0.5, false]])).toBe('[True, "a", [0.5, False]]');
+    expect(written("[1, 2]", [true, "a", [0.5, false]], "typescript")).toBe('[true, "a", [0.5, false]]');
+    expect(written("(1, True)", [2, false])).toBe("(2, False)");
+    expect(written("2**4", 24)).toBe("24");
+    expect(written("2 ** 4", 0)).toBe("0");
+    expect(written("12**4", 16)).toBe("16");
+    expect(written("0x1e", 32)).toBe("32");
+    expect(written("1e3", 2000)).toBe("2000.0");
+    expect(written("8 * 1024", 4096)).toBe("4096");
+    expect(written(String.raw`r"a\n"`, String.raw`b\n`)).toBe(String.raw`"b\\n"`);
+    expect(written('"a"', "it's")).toBe(`"it's"`);
+    expect(written("1 as const", 2, "typescript")).toBe("2 as const");
+    expect(() => written("[1] as const", [[1]], "typescript")).not.toThrow();
+    expect(() => written("1 as number", [1], "typescript")).toThrow(/no list/);
+  });
+
+  it("are names alone: no items, no attributes, not two at once, and nothing of a statement that assigns none", () => {
+    const names = (source: string, language: "python" | "typescript") =>
+      findConstants(source, language).map(({ name, line }) => `${name} ${line}`);
+    expect(
+      names("x.A = 1\nd['B'] = 2\nC = D = 3\nE, F = 4, 5\nG += 6\nH: int\nI = 7, 8\nJ = 9 # end\n", "python"),
+    ).toEqual(["J 8"]);
+    expect(names("let a;\nlet b: number;\nconst { c } = d;\nx.e = 1;\nlet f /* six */ = 6;\n", "typescript")).toEqual([
+      "f 5",
+    ]);
+  });
+
   it("are rewritten in their own style, every other byte kept", () => {
     const values = {
       DEPTH: 12,
@@ -113,6 +184,10 @@ describe("constants of a module", () => {
     );
     expect(rewriteConstants(source, "python", values)).toBe(source);
     expect(rewriteConstants(source, "python", { DEPTH: 9 })).toBe(source.replace("DEPTH = 8 ", "DEPTH = 9 "));
+    expect(rewriteConstants("\uFEFFDEPTH = 8\r\n", "python", { DEPTH: 9 })).toBe("\uFEFFDEPTH = 9\r\n");
+    expect(rewriteConstants("\uFEFFlet a = 8;\r\na++;\r\nlet b = 1;", "typescript", { b: 2 })).toBe(
+      "\uFEFFlet a = 8;\r\na++;\r\nlet b = 2;",
+    );
   });
 
   it("read back as what was written, whatever the value", () => {
@@ -142,6 +217,24 @@ describe("constants of a module", () => {
     expect(() => rewriteConstants("X = 1\nX = 2\n", "python", { X: 3 })).toThrow(
       /assigned on line 1 and again on line 2/,
     );
+    expect(() => rewriteConstants(`X = f(${"y".repeat(90)})\n`, "python", { X: 1 })).toThrow(
+      expect.objectContaining({
+        details: expect.objectContaining({ received: `f(${"y".repeat(58)}` }) as object,
+      }) as Error,
+    );
+    expect(() => rewriteConstants("print(1)\n", "python", { X: 1 })).toThrow(
+      expect.objectContaining({
+        details: expect.objectContaining({
+          allowed: "a module-level constant",
+          hint: "add a line X = … to the file",
+        }) as object,
+      }) as Error,
+    );
+    for (const file of ["train.pyc", "train.js.map", "train.rb", "py"])
+      expect(() => languageOf(file)).toThrow(expect.objectContaining({ code: "E_TASK_INVALID" }) as Error);
+    expect(["a.py", "b/a.pyw"].map(languageOf)).toEqual(["python", "python"]);
+    const others = ["a.ts", "a.js", "a.mts", "a.cjs", "a.tsx", "a.jsx"];
+    expect(new Set(others.map(languageOf))).toEqual(new Set(["typescript"]));
     expect(() => languageOf("train.jl")).toThrow(expect.objectContaining({ code: "E_TASK_INVALID" }) as Error);
   });
 });
@@ -189,4 +282,26 @@ it("a space can be read from the constants", () => {
     },
     FLAG: { type: "bool", default: false },
   });
+  const range = (text: string) => discoverSpace(`X = ${text}\n`, "python").parameters.X;
+  const [int, float] = [{ type: "int" }, { type: "float" }];
+  expect(range("16")).toEqual({ ...int, min: 4, max: 64, scale: "pow2", default: 16 });
+  expect(range("15")).toEqual({ ...int, min: 8, max: 30, default: 15 });
+  expect(range("8")).toEqual({ ...int, min: 4, max: 16, default: 8 });
+  expect(range("0.1")).toEqual({ ...float, min: 0, max: 1, default: 0.1 });
+  expect(range("0.0")).toEqual({ ...float, min: 0, max: 1, default: 0 });
+  expect(range("1.0")).toEqual({ ...float, min: 0, max: 1, default: 1 });
+  expect(range("1.5")).toEqual({ ...float, min: 0.15, max: 15, scale: "log", default: 1.5 });
+  expect(range("1.23456789e-4")).toEqual({
+    ...float,
+    min: 1.23456789e-5,
+    max: 1.23456789e-3,
+    scale: "log",
+    default: 1.23456789e-4,
+  });
+  for (const none of ["0", "1", "-3", "-0.5", '"text"', "f()", "()", '(0.5, "a")', "(0.5, 0)"])
+    expect(range(none)).toBeUndefined();
+  expect(Object.keys(discoverSpace("A = 4\nB_2 = 4\nb = 4\nCamel = 4\n_D = 4\n", "python").parameters)).toEqual([
+    "A",
+    "B_2",
+  ]);
 });
