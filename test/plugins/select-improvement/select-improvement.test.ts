@@ -9,6 +9,7 @@ import {
   selectImprovement,
   type SelectImprovementOptions,
 } from "../../../plugins/select-improvement/index.ts";
+import { studentT, variance } from "../../../kit/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { counting } from "../../support/counting.ts";
 import { emptyFolder, run } from "../../support/run.ts";
@@ -67,8 +68,10 @@ describe("the rule", () => {
       [0, 43],
       [0, 44],
     ]);
-    expect(view.noiseFloor).toBeGreaterThan(0.05);
-    expect(view.baseline).toBeCloseTo(10.083, 2); // half of what a seed changed may be what it changes for all
+    const sd = Math.sqrt(2 * variance([10.1, 10, 10.15])); // half of what a seed changed may be what it changes for all
+    expect(view.noiseFloor).toBeCloseTo(studentT(2 / 3, 1) * sd * Math.sqrt(1 + 1 / 3), 9);
+    expect(view.incumbent).toMatchObject({ repeats: 3, se: expect.closeTo(sd / Math.sqrt(3), 9) as number });
+    expect(view.baseline).toBeCloseTo(10.083, 2);
   });
 
   it("measures it once more where trials are few, and at most a tenth of them", async () => {
@@ -154,6 +157,44 @@ describe("the rule", () => {
     });
     expect(of(view, 8)[0]?.verdict?.decision).toBe("keep");
     expect(view.incumbent?.trial.candidate.values?.X).toBe(5);
+  });
+
+  it("assumes no noise where nothing was measured twice", async () => {
+    const view = await search((x, seed) => 10 - x / 100 + wobble(seed, 0.1), { budget: { trials: 9 } });
+    expect([...view.trials].every(({ verdict }) => verdict?.decision === "keep")).toBe(true);
+    expect(view.incumbent).toMatchObject({ value: expect.closeTo(10.01, 9) as number, se: 0, repeats: 1 });
+  });
+
+  it("shrinks a value toward its parent's by what the spread of the gains so far owes to noise", async () => {
+    const view = await search((x, seed) => (x === 4 ? 9.5 : 10 + x / 10) + wobble(seed, 0.1), {
+      budget: { trials: 14 },
+    });
+    const [parent, sd] = [10.05, 0.1]; // of 10.1 and 9.9, with half of the difference the seed's
+    const gains = [2, 3].map((x) => of(view, x)[0]?.verdict?.gain ?? NaN);
+    const own = parent - 9.6;
+    const spread = [...gains, own].reduce((sum, gain) => sum + gain ** 2, 0) / 3;
+    expect(of(view, 4)[0]?.verdict?.estimate).toEqual({
+      value: expect.closeTo(parent - (spread / (spread + sd ** 2)) * own, 9) as number,
+      se: expect.closeTo(1 / Math.sqrt(1 / spread + 1 / sd ** 2), 9) as number,
+      repeats: 1,
+    });
+  });
+
+  it("asks once for a best that stands to be measured again, however many trials run beside it", async () => {
+    const view = await search((x, seed) => (x === 3 ? 5 : 10) + wobble(seed, 0.1), {
+      levels: [innerLoop({ slots: 4 })],
+      budget: { trials: 30 },
+    });
+    expect(of(view, 3)).toHaveLength(2);
+  });
+
+  it("takes the one before for the best again where the repeat of a best fails", async () => {
+    const crash: Outcome = { status: "crashed", kind: "oom", reason: "out of memory", seconds: 0 };
+    const view = await search((x, seed) => (x === 3 ? (seed === 42 ? 5 : crash) : 10 + wobble(seed, 0.1)), {
+      budget: { trials: 20 },
+    });
+    expect(of(view, 3).map(({ verdict }) => verdict?.decision)).toEqual(["keep", "discard"]);
+    expect(view.incumbent?.trial.id).toBe(0);
   });
 
   it("repeats nothing where the task is free of noise, and keeps what is better at all", async () => {
