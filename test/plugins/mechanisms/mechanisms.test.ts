@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Outcome, Plugin, Space, TaskChange, Trial } from "../../../core/index.ts";
-import { distance, mechanism, valuesKey, type Values } from "../../../kit/index.ts";
+import type { Outcome, Parameter, Plugin, Space, TaskChange, Trial } from "../../../core/index.ts";
+import { changed, distance, encode, mean, mechanism, valuesKey, type Value, type Values } from "../../../kit/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
+import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { proposeLocal } from "../../../plugins/propose-local/index.ts";
 import { proposeRandom } from "../../../plugins/propose-random/index.ts";
 import multiScaleBandit from "../../../plugins/mechanisms/multi-scale-bandit.ts";
@@ -59,6 +60,9 @@ const search = async (plugins: Plugin[], extra: object = {}, trials = 60) => {
 const touched = (trials: readonly Trial[], tap: string, did: string): number =>
   trials.filter((trial) => trial.touches.some((touch) => touch.tap === tap && touch.did === did)).length;
 
+const valuesIn = (trials: readonly Trial<TaskChange>[], wanted: number): Values =>
+  trials.find(({ id }) => id === wanted)?.candidate.values ?? {};
+
 describe("shipped mechanisms act on any space", () => {
   it("tabu refuses what is close to a recent trial, and frees it when its tenure is over", async () => {
     const { trials } = await search([tabu({ tenure: 5, radius: 0.1 })], { proposer: proposeLocal({ step: 0.02 }) });
@@ -75,9 +79,27 @@ describe("shipped mechanisms act on any space", () => {
     }
   });
 
-  it("the bandit over step lengths changes steps, in their own direction", async () => {
-    const { trials } = await search([multiScaleBandit()]);
+  it("the bandit over step lengths brings steps to one of its lengths, in their own direction", async () => {
+    const { rate, share } = space.parameters as Record<string, Parameter>;
+    const floats = { rate, share } as Space["parameters"];
+    const { trials } = await search([multiScaleBandit()], { space: { parameters: floats } });
     expect(touched(trials, "multi-scale-bandit", "changed")).toBeGreaterThan(10);
+    for (const trial of trials) {
+      const touch = trial.touches.find(({ tap, did }) => tap === "multi-scale-bandit" && did === "changed");
+      if (!touch || trial.touches.filter(({ did }) => did === "proposed").length > 1) continue; // refused, and drawn again
+      const [to, from] = [trial.candidate.values ?? {}, valuesIn(trials, trial.parent)];
+      const proposed = { ...to, ...(touch.instead as TaskChange).values };
+      const unitOf = (values: Values, name: string) =>
+        encode(floats[name] as Parameter, values[name] as Value)[0] ?? NaN;
+      const moves = changed(from, proposed).map((name) => {
+        const [start, end] = [unitOf(from, name), unitOf(to, name)];
+        expect(Math.sign(end - start)).toBe(Math.sign(unitOf(proposed, name) - start));
+        return { length: Math.abs(end - start), isAtEnd: end === 0 || end === 1 };
+      });
+      const length = mean(moves.map((move) => move.length));
+      const off = Math.min(...[0.02, 0.06, 0.18, 0.5].map((one) => Math.abs(length - one)));
+      if (!moves.some(({ isAtEnd }) => isAtEnd)) expect(off).toBeLessThan(1e-4);
+    }
   });
 
   it("the orthogonal design runs its rows around the best, then the levels that did better", async () => {
@@ -88,17 +110,23 @@ describe("shipped mechanisms act on any space", () => {
     expect(Math.min(...losses.slice(8))).toBeLessThanOrEqual(Math.min(...losses.slice(0, 8)));
   });
 
-  it("leave frozen parameters alone", async () => {
+  it("leave alone what a policy on trial freezes", async () => {
+    const frozen = ["rate", "share"];
     const freezing: Plugin = {
       name: "freezing",
       contract: 1,
+      kinds: ["arm"],
       apply: (taps) =>
-        taps.propose("GUARD", (draft, { view }) =>
-          view.policy.frozen.length > 5 ? { ...draft, refused: "" } : undefined,
-        ),
+        taps.propose("TURN", (draft) => ({ ...draft, by: "freezing", candidate: { of: "inner", policy: { frozen } } })),
     };
-    const { view } = await search([tabu(), multiScaleBandit(), orthogonalDesign(), freezing], {}, 40);
-    expect(view?.budget.used).toBe(40);
+    const policy = outerLoop({ name: "policy", changes: "policy", every: 40, plugins: [freezing] });
+    const inner = innerLoop({ plugins: [multiScaleBandit(), orthogonalDesign()] });
+    const { trials } = await search([], { levels: [inner, policy], proposer: proposeLocal() }, 60);
+    const tested = trials.filter(({ side }) => side === "with");
+    expect(tested.length).toBeGreaterThan(10);
+    for (const { candidate, parent } of tested)
+      for (const name of frozen) expect(candidate.values?.[name]).toEqual(valuesIn(trials, parent)[name]);
+    expect(touched(tested, "multi-scale-bandit", "changed")).toBeGreaterThan(3);
   });
 
   it("have the form that anyone's has: options with defaults, a fold, a refusal", async () => {
