@@ -1,7 +1,7 @@
 import { integer, normal, pick, shuffle } from "./random.ts";
 import type { TaskChange } from "../core/contract.ts";
 import { canonical } from "./json.ts";
-import { complete, decode, encode, snap, type Domain, type Space, type Value, type Values } from "./space.ts";
+import { changed, complete, decode, encode, snap, type Domain, type Space, type Value, type Values } from "./space.ts";
 
 /** How far and where a local move goes. `step`: standard deviation as a share of a parameter's range. */
 export interface MoveOptions {
@@ -84,11 +84,10 @@ const within = (unit: number): number => Math.min(1, Math.max(0, unit));
 
 /** What differs between two points, as one line. */
 export function describeMove(from: Values, to: Values): string {
-  const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter(
-    (name) => canonical(from[name]) !== canonical(to[name]),
-  );
   const text = (value: Value | undefined): string => (value === undefined ? "none" : canonical(value));
-  return names.map((name) => `${name} ${text(from[name])} → ${text(to[name])}`).join(", ");
+  return changed(from, to)
+    .map((name) => `${name} ${text(from[name])} → ${text(to[name])}`)
+    .join(", ");
 }
 
 /** What differs between two candidates, as one line: values, and the files that were edited. */

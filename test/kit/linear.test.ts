@@ -116,6 +116,12 @@ describe("a Gaussian process", () => {
     expect(noisy.noise).toBe(0.1);
   });
 
+  it("far from everything says what the mean does, and no more of the spread than is not noise", () => {
+    const process = gaussianProcess([[0], [0.01]], [0, 2], { lengths: [0.1], noises: [0.5] });
+    expect(process.predict([50])).toEqual({ mean: expect.closeTo(1, 9) as number, sd: expect.closeTo(1, 9) as number });
+    expect(gaussianProcess([[0], [1]], [3, 3]).predict([0.5]).mean).toBe(3);
+  });
+
   it("takes 2 to 128 points", () => {
     expect(() => gaussianProcess([[0]], [1])).toThrow(RangeError);
     const many = Array.from({ length: 129 }, (_, i) => [i / 129]);
@@ -131,5 +137,8 @@ describe("a Gaussian process", () => {
     expect(normalShare(1.96)).toBeCloseTo(0.975, 4);
     expect(expectedImprovement({ mean: 0, sd: 1 }, 0)).toBeCloseTo(0.3989, 4);
     expect(expectedImprovement({ mean: 1, sd: 0 }, 3)).toBe(2);
+    expect(expectedImprovement({ mean: 3, sd: 0 }, 1)).toBe(0);
+    expect(expectedImprovement({ mean: 1, sd: 2 }, 0.5)).toBeCloseTo(0.572689, 5);
+    expect(expectedImprovement({ mean: 0, sd: 0.5 }, 1)).toBeCloseTo(1.004245, 5);
   });
 });

@@ -137,11 +137,15 @@ describe("designs", () => {
       expect(points.map((point) => Math.floor((point[dimension] as number) * 10)).sort()).toEqual([
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
       ]);
+    const corners = points.filter(([a = 0, b = 0]) => Math.abs(a - b) < 0.1);
+    expect(corners.length).toBeLessThan(8); // the slices of two dimensions are paired at random
   });
 
   it("orthogonal arrays have the rows and columns of Taguchi's and strength 2", () => {
     const arrays: [factors: number, levels: 2 | 3 | 4 | 5, rows: number][] = [
       [3, 2, 4],
+      [4, 2, 8],
+      [8, 2, 12],
       [7, 2, 8],
       [11, 2, 12],
       [15, 2, 16],
@@ -149,8 +153,10 @@ describe("designs", () => {
       [23, 2, 24],
       [31, 2, 32],
       [4, 3, 9],
+      [5, 3, 27],
       [13, 3, 27],
       [5, 4, 16],
+      [6, 4, 64],
       [6, 5, 25],
     ];
     for (const [factors, levels, rows] of arrays) {
