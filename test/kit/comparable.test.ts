@@ -179,4 +179,27 @@ describe("what a run may go on with", () => {
   ])("%s", (_, then, now, refused) => {
     expect(compareConfigs(then, now).refused[0]?.path).toBe(refused);
   });
+
+  it("is refused with the reason: what is wrong with the trials that were made before", () => {
+    const before = {
+      ...space({ X: { type: "float", min: 0, max: 1, default: 0.5 }, Y: { type: "bool", default: true } }),
+      evaluator: { options: { limitSeconds: 60 } },
+    };
+    const X = { type: "float", min: 0, max: 1, default: 0.5 };
+    const Y = { type: "bool", default: true };
+    const why = (now: Json) => compareConfigs(before, { ...before, ...now }).refused[0]?.why;
+    expect(why(space({ X, Y, Z: Y }))).toBe("earlier trials do not have it");
+    expect(why(space({ X }))).toBe("earlier trials have it");
+    expect(why(space({ X: { ...X, max: 0.7 }, Y }))).toBe("earlier trials may lie outside");
+    expect(why(space({ X: { ...X, scale: "log" }, Y }))).toBe("its values would mean something else");
+    expect(why(space({ X, Y: { ...Y, default: false } }))).toBe("the baseline would be another");
+    expect(why({ evaluator: { options: { limitSeconds: 30 } } })).toBe("earlier trials had longer");
+    expect(why({ evaluator: { options: { limitSeconds: 60, passEnv: ["A"] } } })).toBe(
+      "earlier trials were run in another way",
+    );
+    expect(why({ task: { command: ["b"] } })).toBe("earlier trials were made in another way");
+    expect(compareConfigs({ task: { command: ["a"] } }, { task: { command: ["b"] } }).refused[0]?.why).toBe(
+      "earlier trials ran another program",
+    );
+  });
 });

@@ -148,6 +148,56 @@ describe("shipped mechanisms act on any space", () => {
     expect(touched(trials, "own", "refused")).toBe(3);
     expect(touched(trials, "own", "spoke")).toBe(9);
   });
+
+  it("say what they are, and whether they propose at all", () => {
+    const rest = { init: () => 0, reflect: (seen: number) => seen };
+    expect(mechanism({ name: "own", source: "a book", ...rest, prune: () => false })()).toMatchObject({
+      name: "own",
+      contract: 1,
+      role: "mechanism",
+      source: "a book",
+      kinds: ["task"],
+      proposes: false,
+      schema: { type: "object", additionalProperties: false },
+      options: {},
+    });
+    for (const method of [{ brief: () => "" }, { propose: () => undefined }, { refine: () => undefined }])
+      expect(mechanism({ name: "own", ...rest, ...method })().proposes).toBe(true);
+    expect("source" in mechanism({ name: "own", ...rest })()).toBe(false);
+    expect(mechanism({ name: "own", kinds: ["arm"], ...rest })().kinds).toEqual(["arm"]);
+    const lacking = { name: "own", init: () => 0 } as unknown as Parameters<typeof mechanism>[0];
+    expect(() => mechanism(lacking)).toThrow("mechanism own has no reflect()");
+  });
+
+  it("stop trials by `prune`, and change verdicts by `select`", async () => {
+    const judging = mechanism<number>({
+      name: "judging",
+      init: () => 0,
+      reflect: (seen) => seen + 1,
+      prune: (_seen, { id }, progress) => id % 2 === 1 && progress.length > 1,
+      select: (seen, verdict, { id }) =>
+        id === 2 ? { ...verdict, decision: "discard", reason: `not this one, after ${seen}` } : undefined,
+    });
+    const reporting: Plugin = {
+      name: "reporting",
+      contract: 1,
+      apply: (taps) =>
+        taps.evaluate(async (trial, { report }): Promise<Outcome> => {
+          for (let step = 1; step <= 3; step++)
+            if ((await report({ step, value: 1 })) === "stop")
+              return { status: "pruned", reason: `stopped at ${step}`, seconds: 0 };
+          return { status: "measured", metric: -trial.id, metrics: {}, seconds: 0 };
+        }),
+    };
+    const { trials } = await search([judging()], { evaluator: reporting, proposer: proposeRandom() }, 4);
+    expect(trials.map(({ verdict }) => [verdict?.decision, verdict?.reason])).toEqual([
+      ["keep", "the baseline"],
+      ["discard", "stopped at 2"],
+      ["discard", "not this one, after 2"],
+      ["discard", "stopped at 2"],
+      ["keep", "better"],
+    ]);
+  });
 });
 
 describe("proposers", () => {

@@ -251,6 +251,8 @@ describe("limits and the check", () => {
     expect(await reason({ max: 4 }, { memory: 5 })).toBe("memory is 5, above its limit of 4");
     expect(await reason({ min: 6 }, { memory: 5 })).toBe("memory is 5, below its limit of 6");
     expect(await reason({ min: 6 })).toBe("memory was not measured, and it has a limit");
+    for (const kept of [{ max: 5 }, { min: 5 }, { min: 5, max: 5 }, { min: -1 }])
+      expect(await reason(kept, { memory: 5 })).toBe("better");
   });
 
   it("a limit on what the baseline does not measure ends the run at once, and it goes on without that limit", async () => {
@@ -318,6 +320,15 @@ describe("limits and the check", () => {
     expect(of(await checked(["./no-such-check"]), 1)[0]?.verdict?.reason).toContain("the check could not be run");
   });
 
+  it("the check has the environment of the run; of all that it says, on either stream, the last line is told", async () => {
+    const folder = emptyFolder();
+    const script = 'echo first; echo "$HOME $PATH" >&2; exit 4';
+    const failure = await failedCheck(["sh", "-c", script], 1, { folder, once: (_, __, run) => run() });
+    expect(failure).toBe(`the check failed (exit code 4): ${process.env.HOME ?? ""} ${process.env.PATH ?? ""}`.trim());
+    const silent = await failedCheck(["sh", "-c", "kill -9 $$"], 1, { folder, once: (_, __, run) => run() });
+    expect(silent).toBe("the check failed (ended by SIGKILL)");
+  });
+
   it("a check that is not on PATH is refused before the first trial", async () => {
     const objective = { metric: "loss", direction: "minimize", check: ["no-such-check"] } as const;
     await expect(search((x) => 10 - x, { objective })).rejects.toMatchObject({
@@ -373,23 +384,57 @@ describe("the final comparison", () => {
     expect(confirmed(noisy)).toMatchObject({ n: 2, confirmed: false, gain: expect.closeTo(5, 0) as number });
   });
 
-  it("on one seed asks for a gain above the noise floor", () => {
-    const final = (repeatOf: number, metric: number) =>
+  describe("by what was measured in it", () => {
+    const final = (repeatOf: number, seed: number, metric?: number) =>
       ({
         repeatOf,
         confirms: true,
-        seed: 1042,
-        outcome: { status: "measured", metric, metrics: {}, seconds: 1 },
+        seed,
+        outcome:
+          metric === undefined
+            ? { status: "crashed", kind: "oom", reason: "out of memory", seconds: 1 }
+            : { status: "measured", metric, metrics: {}, seconds: 1 },
       }) as unknown as Trial;
-    const view = (winner: number) =>
+    const view = (trials: readonly Trial[], direction = "minimize") =>
       ({
-        trials: [final(0, 10), final(7, winner)],
+        trials,
         noiseFloor: 0.5,
         incumbent: { trial: { id: 7 } },
-        objective: { metric: "loss", direction: "minimize" },
+        objective: { metric: "loss", direction },
       }) as unknown as View;
-    expect(confirmed(view(9.4))).toMatchObject({ n: 1, confirmed: true });
-    expect(confirmed(view(9.6))).toMatchObject({ n: 1, confirmed: false });
+
+    it("on one seed asks for a gain above the noise floor", () => {
+      const on = (winner: number) => confirmed(view([final(0, 1042, 10), final(7, 1042, winner)]));
+      expect(on(9.4)).toMatchObject({ n: 1, confirmed: true });
+      expect(on(9.6)).toMatchObject({ n: 1, confirmed: false });
+    });
+
+    it("on more asks for a gain whose interval lies above zero, by Student's t; pairs are those of one seed", () => {
+      const pairs = (gains: readonly number[]) =>
+        gains.flatMap((gain, index) => [final(0, index, 10 + index), final(7, index, 10 + index - gain)]);
+      const clear = confirmed(view(pairs([0.3, 0.2, 0.4])));
+      expect(clear).toEqual({
+        baseline: expect.closeTo(11, 9) as number,
+        winner: expect.closeTo(10.7, 9) as number,
+        gain: expect.closeTo(0.3, 9) as number,
+        se: expect.closeTo(0.1 / Math.sqrt(3), 9) as number,
+        n: 3,
+        confirmed: true,
+      });
+      expect(confirmed(view(pairs([0.3, 0.1, 0.5])))?.confirmed).toBe(false); // 0.3 ± 2.92 * 0.115
+      expect(confirmed(view(pairs([0.3, 0.12, 0.48])))?.confirmed).toBe(false);
+      expect(confirmed(view(pairs([0.3, 0.13, 0.47])))?.confirmed).toBe(true);
+      expect(confirmed(view(pairs([-0.3, -0.2, -0.4]), "maximize"))).toMatchObject({ confirmed: true });
+      const alone = [...pairs([0.3, 0.2]), final(0, 2, 50), final(7, 3, 1), final(9, 4, 1)];
+      expect(confirmed(view(alone))).toMatchObject({ n: 2, gain: expect.closeTo(0.25, 9) as number });
+      expect(confirmed(view([final(0, 2, 50), final(7, 3, 1)]))).toBeUndefined();
+    });
+
+    it("does not confirm where a run of the winner failed, whatever came after; one of the baseline may", () => {
+      const good = [0, 1, 2].flatMap((seed) => [final(0, seed, 10), final(7, seed, 9)]);
+      expect(confirmed(view([final(7, 3), ...good, final(0, 3)]))).toMatchObject({ n: 3, confirmed: false });
+      expect(confirmed(view([final(0, 3), ...good, final(7, 3, 9)]))).toMatchObject({ n: 3, confirmed: true });
+    });
   });
 
   it("is left out where nothing was better or nothing is noisy", async () => {
