@@ -72,9 +72,12 @@ export function policyChanges(target: View): Proposal[] {
   const [longest, ...rest] = frozen;
   if (longest !== undefined && hopeless.length === 0)
     proposals.push(propose({ frozen: rest }, `${longest} has been frozen long enough`));
-  const kept = records.filter(([name, record]) => !frozen.includes(name) && record.kept > 0).map(([name]) => name);
+  const kept = records
+    .filter(([name, record]) => !frozen.includes(name) && record.kept > 0)
+    .map(([name]) => name)
+    .slice(0, 3);
   if (kept.length > 0 && canonical([...kept].sort()) !== canonical([...focus].sort()))
-    proposals.push(propose({ focus: kept.slice(0, 3) }, `changes of ${kept.slice(0, 3).join(", ")} were kept`));
+    proposals.push(propose({ focus: kept }, `changes of ${kept.join(", ")} were kept`));
   const recent = target.trials.last(10).filter((trial) => trial.id !== 0 && trial.repeatOf === undefined);
   const success = recent.filter((trial) => trial.verdict?.decision === "keep").length / Math.max(1, recent.length);
   const wanted = success > 0.2 ? "explore" : "exploit";
