@@ -30,6 +30,13 @@ export const shownMetrics = (metrics: Readonly<Record<string, number>>): Record<
 /** What an outcome is made of. */
 type Ended = Pick<Exit, "code" | "signal" | "ended" | "failed" | "seconds" | "metrics" | "problems" | "lastLines">;
 
+/** What a program said of its end: the last line, but where Node ended it what stands above the stack, its version and its advice. */
+function tellingLine(lines: readonly string[]): string | undefined {
+  if (!/^Node\.js v\d/.test(lines.at(-1) ?? "")) return lines.at(-1);
+  const frame = lines.findIndex((line) => /^at .*:\d+:\d+\)?( \{)?$/.test(line));
+  return frame > 0 ? lines[frame - 1] : lines.slice(0, -1).findLast((line) => !line.startsWith("(Use `node"));
+}
+
 /** What a finished trial comes to. `tampered`: protected files that are not what they were. */
 export function outcomeOf(
   exit: Ended,
@@ -39,7 +46,7 @@ export function outcomeOf(
 ): Outcome {
   const base = { seconds: exit.seconds, where };
   const crashed = (kind: string, reason: string): Outcome => ({ ...base, status: "crashed", kind, reason });
-  const last = exit.lastLines.at(-1);
+  const last = tellingLine(exit.lastLines);
   const said = last === undefined ? "" : `: ${last}`;
   if (exit.failed !== undefined) return crashed("exit", exit.failed);
   if (exit.ended === "diverged") return crashed("diverged", "an intermediate value was not a finite number");

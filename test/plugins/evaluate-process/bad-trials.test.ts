@@ -35,6 +35,12 @@ describe("a bad trial has a status and a reason of its own, and the run goes on"
       "exit",
       /^exit code 1: ValueError: bad batch$/,
     ],
+    "an error of Node": [
+      "throw Object.assign(new TypeError('no such data'), { code: 3 })",
+      "exit",
+      /^exit code 1: TypeError: no such data$/,
+    ],
+    "a throw of something else in Node": ["throw 'no such data'", "exit", /^exit code 1: no such data$/],
     "killed by a signal": [
       "process.kill(process.pid, 'SIGSEGV'); setTimeout(() => {}, 1e5)",
       "signal",
