@@ -84,7 +84,7 @@ export function judge({ pairs, turns, place }: Test, target: View): Evidence {
     logAgainst: logMean(against),
     needed: wealthToKeep(place),
     ...(ratios.length > 0 ? { stepRatio: median(ratios) } : {}),
-    ...(effects.length > 1 ? { effect: interval(effects) } : {}),
+    ...interval(effects),
     ...(decision ? { decision } : {}),
   };
 }
@@ -151,9 +151,10 @@ function effectOf({ without, with: withIt }: Pair, target: View): number | undef
   return Number.isFinite(effect) ? effect : undefined;
 }
 
-/** Mean difference with its 95 % interval (Student). */
-function interval(differences: readonly number[]): { mean: number; low: number; high: number } {
+/** Mean difference with its 95 % interval (Student); nothing of one alone, or where the squares of what diverged have no number. */
+function interval(differences: readonly number[]): Pick<Evidence, "effect"> {
+  if (differences.length < 2) return {};
   const middle = mean(differences);
   const half = studentT(0.975, differences.length - 1) * Math.sqrt(variance(differences) / differences.length);
-  return { mean: middle, low: middle - half, high: middle + half };
+  return Number.isFinite(half) ? { effect: { mean: middle, low: middle - half, high: middle + half } } : {};
 }

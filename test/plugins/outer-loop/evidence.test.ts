@@ -123,6 +123,10 @@ describe("the evidence of pairs", () => {
     });
   });
 
+  it("and nothing of it where a loss that diverged leaves the interval without a number", () => {
+    expect(judge(pairs([0.1, -3e200, 0.3]), 3, view())).not.toHaveProperty("effect");
+  });
+
   it("does not keep what takes steps under a quarter of the control's, however well it does", () => {
     const line: Space = { parameters: { x: { type: "float", min: 0, max: 1 } } };
     const target = view({ space: line, trial: () => trial(1, { x: 0.5 }) });
