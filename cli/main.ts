@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { BilevelError, messageOf } from "../core/index.ts";
+import { say } from "../plugins/progress/index.ts";
 import { configVerb } from "./config.ts";
 import { demoVerb } from "./demo.ts";
 import { mechanismVerb } from "./mechanism.ts";
@@ -43,7 +44,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .version(version)
     .help()
     .alias("help", "h")
-    .wrap(100)
+    .wrap(Math.min(100, process.stdout.columns || 100))
     .exitProcess(false)
     .fail((message, error: Error | undefined, asked) => {
       if (error) throw error;
@@ -61,7 +62,7 @@ export async function main(args: readonly string[]): Promise<void> {
 function tell(thrown: unknown, isDebug: boolean): number {
   const error = refusedByDisk(thrown);
   if (error instanceof BilevelError) {
-    console.error(error.toString());
+    for (const line of error.toString().split("\n")) say(line, process.stderr);
     if (isDebug) console.error(error.stack, error.details.cause ?? "");
     return error.exitCode;
   }

@@ -109,7 +109,7 @@ function list({ cwd, run, json }: Arguments): void {
   if (written.length + installed.length === 0) return console.log(`run ${basename(record.folder)} has no mechanism`);
   for (const [index, one] of written.entries()) say(`${index + 1}  ${one.id}: ${stateOf(one)}`);
   for (const { name, inForce, evidence } of installed)
-    console.log(
+    say(
       `-  ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`,
     );
 }
@@ -132,19 +132,19 @@ function show({ cwd, run, json, name }: Arguments & { name: string }): void {
   const inner = record.ledgers[0]?.view();
   const work = inner && workOf(inner, record.facts).find((one) => one.name === found.id);
   if (json) return console.log(JSON.stringify({ ...found, work }));
-  console.log(`${found.id}: ${stateOf(found)}`);
-  if (found.idea) console.log(`idea: ${found.idea}`);
-  for (const problem of found.refused ?? []) console.log(`  ${problem}`);
+  say(`${found.id}: ${stateOf(found)}`);
+  if (found.idea) say(`idea: ${found.idea}`);
+  for (const problem of found.refused ?? []) say(`  ${problem}`);
   if (work) {
     const touches = Object.entries(work.touches)
       .map(([kind, times]) => `${kind} ${times}`)
       .join(", ");
-    console.log(
+    say(
       `it did: ${touches || "nothing"}; ${count(work.calls, "call")}, ${work.ms} ms, fuel ${work.fuel ?? 0}, ${work.strikes} failed`,
     );
     const { effect } = work.evidence ?? {};
     if (effect)
-      console.log(
+      say(
         `effect per trial: ${effect.mean.toPrecision(3)} (95 %: ${effect.low.toPrecision(3)} to ${effect.high.toPrecision(3)}), positive helps`,
       );
   }
@@ -154,7 +154,7 @@ function show({ cwd, run, json, name }: Arguments & { name: string }): void {
 async function test({ cwd, file, json }: CommonArguments & { file: string }): Promise<void> {
   const tested = await testMechanism(resolve(cwd), file);
   if (json) console.log(JSON.stringify({ ...tested, sound: isSound(tested) }));
-  else for (const line of testedLines(tested)) console.log(line);
+  else for (const line of testedLines(tested)) say(line);
   if (!isSound(tested)) process.exitCode = 1;
 }
 

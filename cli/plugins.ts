@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import type { ArmChange, Fact, HookName, ResolvedConfig, Stack } from "../core/index.ts";
 import { BilevelError, buildStack, Stage } from "../core/index.ts";
 import { count } from "../kit/text.ts";
-import { changeNamed } from "../plugins/progress/index.ts";
+import { changeNamed, say } from "../plugins/progress/index.ts";
 import { loadConfig } from "./config-file.ts";
 import type { CommonArguments } from "./run.ts";
 import { readRun, runWithConfig } from "./runs.ts";
@@ -44,8 +44,7 @@ export const pluginsVerb: CommandModule<object, CommonArguments & { of?: string 
       of === undefined ? await here(home, config) : isFile ? await ofConfig(home, of) : await ofRun(home, config, of);
     const arms = armsOf(resolved, folder, facts);
     if (json) return console.log(JSON.stringify(arms));
-    console.log(`# ${basename(folder || resolved.file)}`);
-    for (const line of linesOf(arms)) console.log(line);
+    for (const line of [`# ${basename(folder || resolved.file)}`, ...linesOf(arms)]) say(line);
   },
 };
 

@@ -187,5 +187,6 @@ export async function go(
 function showLog(file: string): void {
   if (!existsSync(file)) return;
   const lines = plain(readFileSync(file, "utf8")).trimEnd().split("\n").slice(-20);
-  console.error([`the end of ${file}:`, ...lines.map((line) => `  | ${line.slice(0, 300)}`)].join("\n"));
+  for (const line of [`the end of ${file}:`, ...lines.map((one) => `  | ${one.slice(0, 300)}`)])
+    say(line, process.stderr);
 }

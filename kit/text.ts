@@ -3,10 +3,14 @@ export const count = (n: number, noun: string, nouns = `${noun}s`): string => `$
 
 const osc = String.raw`\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)`;
 const csi = String.raw`\u001b\[[0-?]*[ -/]*[@-~]`;
-const commands = new RegExp(String.raw`${osc}|${csi}|[^\P{Cc}\t\r\n]`, "gu");
+const turns = String.raw`\u202a-\u202e\u2066-\u2069`;
+const commands = new RegExp(String.raw`${osc}|${csi}|[${turns}]|[^\P{Cc}\t\r\n]`, "gu");
 
-/** Text of programs without what commands a terminal: colours, titles, control characters. */
+/** Text of programs without what commands a terminal: colours, titles, control characters, marks that turn a line around. */
 export const plain = (text: string): string => text.replace(commands, "");
+
+/** The same on one line. */
+export const onOneLine = (text: string): string => plain(text).replaceAll(/\s*[\r\n\u2028\u2029]\s*|\t+/g, " ");
 
 /** Text of programs and logs as data: cut to size, in a fence that nothing in it can close. */
 export function fenced(text: string, most = 4000): string {

@@ -169,7 +169,7 @@ function undecided({ trials }: View, target: View): Proposal[] {
   for (const { candidate, by } of trials as Iterable<Trial<ArmChange>>) {
     const id = changeId(candidate);
     const isOpen = !target.evidence.get(id)?.decision && !target.struck.includes(id) && !target.inForce.includes(id);
-    if (by !== "rules" && !isEmpty(candidate) && isOpen) open.set(id, { change: candidate, why: `does ${id} help?` });
+    if (by !== "rules" && !isEmpty(candidate) && isOpen) open.set(id, { change: candidate, why: "does it help?" });
   }
   return [...open.values()];
 }

@@ -12,7 +12,7 @@ export function mechanismChanges(target: View): Proposal[] {
   const isDecided = (id: string): boolean => target.evidence.get(id)?.decision !== undefined;
   const installs = target.catalogue
     .filter((name) => !target.inForce.includes(name) && !isDecided(name))
-    .map((name) => ({ change: { of, install: { from: "plugin" as const, name } }, why: `does ${name} help?` }));
+    .map((name) => ({ change: { of, install: { from: "plugin" as const, name } }, why: "does it help?" }));
   return installs.length > 0 ? installs : removals(target);
 }
 

@@ -10,6 +10,8 @@ export interface Shown {
   name: string;
   views: readonly View[];
   slots: number;
+  /** How many of the last trials. */
+  trials?: number;
   secondsLeft?: number;
   ended?: string;
 }
@@ -17,7 +19,7 @@ export interface Shown {
 const width = 24;
 
 /** The whole state of a run as a few lines. */
-export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): string[] {
+export function blockOf({ name, views, slots, trials = 5, secondsLeft, ended }: Shown): string[] {
   const [inner, ...outer] = views;
   if (!inner) return [];
   const { budget, incumbent, baseline, noiseFloor } = inner;
@@ -43,8 +45,7 @@ export function blockOf({ name, views, slots, secondsLeft, ended }: Shown): stri
     );
   const mechanisms = inner.inForce;
   if (mechanisms.length > 0) lines.push(`mechanisms kept: ${mechanisms.join(", ")}`);
-  for (const trial of inner.trials.last(5))
-    lines.push(`  ${trialLine(trial as Trial<TaskChange>, inner as View<TaskChange>)}`);
+  for (const trial of inner.trials.last(trials)) lines.push(`  ${trialLine(trial as Trial<TaskChange>, views)}`);
   const running = inner.pending.filter((trial) => !trial.outcome).slice(0, slots);
   if (running.length > 0 && ended === undefined)
     lines.push(`running: ${running.map(({ id }) => `trial ${id}`).join(", ")}`);
@@ -64,15 +65,23 @@ export function testLines(view: View): string[] {
 const targetOf = (view: View, name: string): View | undefined =>
   view.level === name ? view : view.below && targetOf(view.below, name);
 
+/** A change that an outer one of these levels tests or tested, in words. */
+export function testedText(views: readonly View[], id: string): string {
+  const tried = views.slice(1).flatMap(({ trials, pending }) => [...trials, ...pending]);
+  const change = tried.map(({ candidate }) => candidate as ArmChange).findLast((one) => changeId(one) === id);
+  return change === undefined ? id : changeText(change);
+}
+
 /** Which side of a test a trial was: `with tabu`; of a removal, `without tabu` is the side that is tested. */
 function sideText(side: "with" | "without", tests: string): string {
   const removed = /^without (.*)/.exec(tests)?.[1];
-  if (removed === undefined) return `${side} ${tests.replaceAll("+", ", ")}`; // a policy's names, to be broken between
+  if (removed === undefined) return `${side} ${tests}`;
   return side === "with" ? tests : `with ${removed}`;
 }
 
 /** One finished trial on one line. */
-export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): string {
+export function trialLine(trial: Trial<TaskChange>, views: readonly View[]): string {
+  const view = views[0] as View<TaskChange>;
   const { id, verdict, side, tests, repeatOf, by, outcome } = trial;
   const parent = view.trial(trial.parent)?.candidate ?? {};
   const what =
@@ -82,7 +91,7 @@ export function trialLine(trial: Trial<TaskChange>, view: View<TaskChange>): str
         ? `trial ${repeatOf} on seed ${trial.seed}`
         : describeChange(parent, trial.candidate);
   const gain = verdict?.gain === undefined || id === 0 || trial.confirms ? "" : signed(verdict.gain);
-  const test = side && tests ? sideText(side, tests) : "";
+  const test = side && tests ? sideText(side, testedText(views, tests)) : "";
   const touched = touchesText(trial, [...view.inForce, ...view.catalogue]);
   const reason = outcome && "reason" in outcome ? outcome.reason : (barOf(trial) ?? "");
   const head = `trial ${String(id).padEnd(4)} ${measurementOf(outcome).padEnd(9)} ${gain.padEnd(9)} ${resultOf(trial).padEnd(10)}`;

@@ -16,7 +16,7 @@ import { changeId, isEmpty } from "../../core/index.ts";
 import type { Difference } from "../../kit/index.ts";
 import { count } from "../../kit/text.ts";
 import { baselineRepeats } from "../select-improvement/index.ts";
-import { blockOf, trialLine, type Shown } from "./block.ts";
+import { blockOf, testedText, trialLine, type Shown } from "./block.ts";
 import { fitted, say } from "./screen.ts";
 import { changeText, evidenceText, short } from "./words.ts";
 
@@ -37,7 +37,7 @@ export {
 
 export interface ProgressOptions {
   stream?: NodeJS.WriteStream;
-  /** `live`: one block that is drawn anew; `plain`: a line per event; `json`: a JSON object per event. Default by the stream. */
+  /** `live`: one block that is drawn anew; `plain`: a line per event; `json`: a JSON object per event. Default by the stream, and by what its terminal can do. */
   mode?: "live" | "plain" | "json" | "quiet";
 }
 
@@ -46,7 +46,7 @@ const redrawMs = 200;
 /** Shows a run while it goes on. */
 export function progress({
   stream = process.stdout,
-  mode = stream.isTTY ? "live" : "plain",
+  mode = stream.isTTY && process.env.TERM !== "dumb" ? "live" : "plain",
 }: ProgressOptions = {}): Plugin {
   let close = (): void => undefined;
   return {
@@ -83,11 +83,13 @@ function drawer(run: Run, stream: NodeJS.WriteStream, onClose: (end: () => void)
       stream.write(above.map((line) => `${fitted(line, stream)}\n`).join(""));
       above = [];
     }
-    update(
-      blockOf({ ...shownOf(run, started), ended })
+    const shown = { ...shownOf(run, started), ended };
+    const blockWith = (trials: number): string =>
+      blockOf({ ...shown, trials })
         .map((line) => fitted(line, stream))
-        .join("\n"),
-    );
+        .join("\n");
+    const isRoomFor = (trials: number): boolean => blockWith(trials).split("\n").length < (stream.rows || Infinity); // else the top of it would be cut, where the best stands
+    update(blockWith([5, 4, 3, 2, 1].find(isRoomFor) ?? 0));
   };
   const timer = setInterval(draw, redrawMs);
   run.on((fact) => {
@@ -101,8 +103,10 @@ function drawer(run: Run, stream: NodeJS.WriteStream, onClose: (end: () => void)
   return (line) => void above.push(line);
 }
 
+const viewsOf = (run: Run): View[] => run.config.levels.map(({ name }) => run.view(name));
+
 export function shownOf(run: Run, startedAt: number): Shown {
-  const views = run.config.levels.map(({ name }) => run.view(name));
+  const views = viewsOf(run);
   const inner = views[0] as View;
   const slots = run.config.levels[0]?.slots ?? 1;
   const done = inner.trials.length;
@@ -138,7 +142,9 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
     }
     case "pair": {
       const evidence = fact.evidence as Evidence;
-      return isLive || evidence.pairs === 0 ? [] : [`  test ${String(fact.tests)}: ${evidenceText(evidence)}`];
+      return isLive || evidence.pairs === 0
+        ? []
+        : [`  test ${testedText(viewsOf(run), String(fact.tests))}: ${evidenceText(evidence)}`];
     }
     case "turn":
       return isLive || fact.level === inner
@@ -165,7 +171,7 @@ function trialLines(fact: Fact, run: Run, isLive: boolean): string[] {
   const trial = view.trial(fact.trial as number);
   if (!trial || isLive) return [];
   const best = view.incumbent && view.incumbent.trial.id === trial.id && trial.id !== 0 ? "  ← best" : "";
-  return [trialLine(trial, view) + best];
+  return [trialLine(trial, viewsOf(run)) + best];
 }
 
 function outerLines(fact: Fact, run: Run): string[] {

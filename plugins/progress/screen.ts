@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import wrapAnsi from "wrap-ansi";
+import { onOneLine } from "../../kit/text.ts";
 
 type Style = "bold" | "red" | "green" | "dim";
 
@@ -9,8 +10,7 @@ const marks =
 
 /** A line as a terminal shows it: in colour unless NO_COLOR says otherwise, broken between words where it is too long. */
 export function fitted(text: string, stream: NodeJS.WriteStream): string {
-  // what a program or a model wrote may hold what moves a cursor, clears a screen or renames a window
-  const line = text.replace(/[^\P{Cc}\t\n]/gu, "");
+  const line = onOneLine(text);
   if (!stream.isTTY) return line;
   const indent = " ".repeat(2 + (/^ */.exec(line)?.[0].length ?? 0));
   const [first = "", ...rest] = wrapAnsi(line, (stream.columns || 100) - 1 - indent.length, { trim: false }).split(

@@ -3,12 +3,12 @@ import type { Plugin, TaskChange, View } from "../../core/index.ts";
 import { journalFile, messageOf, readJournal, writeAtomically } from "../../core/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
 import { resultsTable } from "./results.ts";
-import { summaryLines } from "./summary.ts";
+import { summaryLines, summaryText } from "./summary.ts";
 
 export { resultsTable } from "./results.ts";
 export { modelAccount, type ModelAccount } from "./model-lines.ts";
 export { receiptLines, receiptOf, type Receipt, type Share } from "./receipt.ts";
-export { summaryLines, type RunRecord } from "./summary.ts";
+export { summaryLines, summaryText, type RunRecord } from "./summary.ts";
 export { workOf, type Work } from "./work.ts";
 
 export interface ReportOptions {
@@ -62,10 +62,7 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
         }
         lines.push(`table: ${relative(process.cwd(), join(run.folder, "results.tsv"))}`);
         if (reason !== "") for (const line of lines) print(line);
-        writeAtomically(
-          join(run.folder, "summary.md"),
-          `# ${config.objective.metric}\n\n${lines.map((line) => `- ${line}`).join("\n")}\n`,
-        );
+        writeAtomically(join(run.folder, "summary.md"), summaryText(config.objective.metric, lines));
       };
       return Promise.resolve();
     },

@@ -1,8 +1,11 @@
 import type { TaskChange, Trial, View } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
+import { onOneLine } from "../../kit/text.ts";
 import { resultOf } from "../progress/index.ts";
 
-const clean = (text: string): string => text.replace(/[\t\r\n]+/g, " ");
+/** Six decimals, as in Karpathy's table; of a number that they do not tell, all digits. */
+const digitsOf = (metric: number): string =>
+  metric !== 0 && Math.abs(metric) < 1e-3 ? String(metric) : metric.toFixed(6);
 
 /** In Karpathy's table: kept, thrown away, failed. */
 function statusOf({ outcome, verdict, repeatOf, confirms }: Trial): string {
@@ -43,10 +46,10 @@ export function resultsTable(view: View<TaskChange>): string {
     const description = id === 0 ? "baseline" : describeChange(from, trial.candidate) || (hypothesis ?? "");
     return [
       `trial-${id}`,
-      measured ? measured.metric.toFixed(6) : "0.000000",
+      measured ? digitsOf(measured.metric) : "0.000000",
       memoryMb === undefined ? "0.0" : (memoryMb / 1024).toFixed(1),
       statusOf(trial),
-      clean(description + reason),
+      description + reason,
       outcome?.seconds.toFixed(1) ?? "",
       verdict?.gain?.toPrecision(4) ?? "",
       by,
@@ -57,5 +60,5 @@ export function resultsTable(view: View<TaskChange>): string {
       resultOf(trial),
     ];
   });
-  return [header, ...rows].map((row) => row.join("\t")).join("\n") + "\n";
+  return [header, ...rows].map((row) => row.map((cell) => onOneLine(String(cell))).join("\t")).join("\n") + "\n";
 }

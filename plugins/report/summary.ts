@@ -1,7 +1,7 @@
 import type { ArmChange, Evidence, Fact, TaskChange, Trial, View } from "../../core/index.ts";
 import { changeId, isEmpty } from "../../core/index.ts";
 import { describeChange } from "../../kit/index.ts";
-import { count } from "../../kit/text.ts";
+import { count, onOneLine } from "../../kit/text.ts";
 import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { barOf, confirmed } from "../select-improvement/index.ts";
 import { modelLines } from "./model-lines.ts";
@@ -13,6 +13,12 @@ export interface RunRecord {
   folder: string;
   facts: readonly Fact[];
 }
+
+/** Lines as Markdown that shows what they say: a `<b>` of a program is text. */
+export const summaryText = (title: string, lines: readonly string[]): string =>
+  [`# ${title}`, "", ...lines.map((line) => `- ${line}`)]
+    .map((line) => `${onOneLine(line).replaceAll(/[<*`]/g, "\\$&")}\n`)
+    .join("");
 
 /** What a run came to, in a few lines. */
 export function summaryLines(views: readonly View[], reason: string, { folder, facts }: RunRecord): string[] {

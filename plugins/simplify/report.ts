@@ -3,7 +3,7 @@ import type { Fact, Plugin, TaskChange, Trial, View } from "../../core/index.ts"
 import { isObject, writeAtomically } from "../../core/index.ts";
 import { count } from "../../kit/text.ts";
 import { short } from "../progress/index.ts";
-import { resultsTable } from "../report/index.ts";
+import { resultsTable, summaryText } from "../report/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
 import { has, neededNow, textOfChange, withoutText, type Change } from "./changes.ts";
 import type { SimplifyOptions } from "./index.ts";
@@ -33,13 +33,13 @@ export function simplifiedLines(view: View<TaskChange>, changes: readonly Change
   const whole = worthOf(trials, { of: incumbent.trial.id, against: 0 }, objective);
   const against =
     incumbent.trial.id === 0 || !whole
-      ? "nothing was taken back"
+      ? ": nothing was taken back"
       : whole.mean === 0
-        ? "as with all of them"
-        : `${short(Math.abs(whole.mean))}${plusMinus(whole.se)} ${whole.mean > 0 ? "worse" : "better"} than with all of them, n=${whole.n}`;
+        ? `; ${objective.metric} as with all of them`
+        : `; ${objective.metric} ${short(Math.abs(whole.mean))}${plusMinus(whole.se)} ${whole.mean > 0 ? "worse" : "better"} than with all of them, n=${whole.n}`;
   return [
     ...told.sort((a, b) => b.worth - a.worth).map(({ line }) => line),
-    `${left.length} of ${count(changes.length, "change is", "changes are")} left; ${objective.metric} ${against}`,
+    `${left.length} of ${count(changes.length, "change is", "changes are")} left${against}`,
   ];
 }
 
@@ -93,10 +93,7 @@ export function simplifyReport({ print }: { print: (line: string) => void }): Pl
           lines.push(`to take it over, in ${task.folder}: git apply ${file}`);
         }
         if (reason !== "") for (const line of lines) print(line);
-        writeAtomically(
-          join(folder, "summary.md"),
-          `# ${config.objective.metric}, simplified\n\n${lines.map((line) => `- ${line}`).join("\n")}\n`,
-        );
+        writeAtomically(join(folder, "summary.md"), summaryText(`${config.objective.metric}, simplified`, lines));
       };
       return Promise.resolve();
     },

@@ -25,13 +25,13 @@ function bilevel(folder: string, ...args: string[]): string {
 const getColorDepth = () =>
   WriteStream.prototype.getColorDepth({ TERM: "xterm-256color", NO_COLOR: process.env["NO_COLOR"] });
 
-/** A stream that is a terminal of so many columns. */
-function terminal(columns: number) {
+/** A stream that is a terminal of so many columns and rows. */
+function terminal(columns: number, rows = 50) {
   const stream = new PassThrough();
   let text = "";
   stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   return {
-    stream: Object.assign(stream, { isTTY: true, columns, rows: 50, getColorDepth }) as unknown as NodeJS.WriteStream,
+    stream: Object.assign(stream, { isTTY: true, columns, rows, getColorDepth }) as unknown as NodeJS.WriteStream,
     text: () => text,
   };
 }
@@ -146,6 +146,48 @@ describe("a terminal", () => {
     expect(lines.join(" ").replaceAll(/ +/g, " ")).toMatch(/best-of-2: kept, its pairs say that it helps/);
   });
 
+  it("of 12 rows shows where the run stands and its best, and as many trials as it has room for", async () => {
+    const low = terminal(60, 12);
+    await eventful(low.stream);
+    const last = stripVTControlCharacters(low.text()).trimEnd().split("\n").slice(-11);
+    expect(last.join("\n")).toMatch(/^run \S+ {2}█+[^]*^best loss [^]*^ {2}trial \d+ /m);
+  });
+
+  it("that can do nothing but print, as in an editor, gets a line for each event", async () => {
+    vi.stubEnv("TERM", "dumb");
+    const editor = terminal(100);
+    await eventful(editor.stream);
+    expect(editor.text()).toMatch(/^trial 1 /m);
+    expect(editor.text()).not.toMatch(/\x1b\[(?!\d+m)/); // but for colours
+  });
+
+  it("obeys nothing that a program prints: of escape sequences and the like only the text is shown and kept", () => {
+    const folder = emptyFolder();
+    writeFileSync(
+      join(folder, "train.js"),
+      `const X = 0.5;
+if (X !== 0.5) throw "\\u001b[2J\\u001b[31mtoo\\u001b]0;title\\u0007 \\u202elarge\\u0008\\ta <b>";
+console.log("loss: " + X);
+`,
+    );
+    const flags = ["--metric", "loss", "--minimize", "--trials", "2", "--yes"];
+    const said = bilevel(folder, "run", "--command", "node train.js", ...flags);
+    expect(said).toContain("too large a <b>");
+    const kept = ["summary.md", "results.tsv"].map((name) =>
+      readFileSync(join(folder, ".bilevel/run-1", name), "utf8"),
+    );
+    expect(kept[1]).toMatch(/too large a <b>/);
+    const all = [said, ...kept, bilevel(folder, "status"), bilevel(folder, "show", "1")];
+    writeFileSync(join(folder, "train.js"), 'throw "\\u001b[2Jno\\u0007 data"');
+    const baseline = bilevel(folder, "run", "--command", "node train.js X", ...flags, "--params", "X");
+    expect(
+      all
+        .concat(baseline)
+        .join("")
+        .match(/[^\P{Cc}\n\t]|\u202e/gu),
+    ).toBeNull();
+  });
+
   it.runIf(hasTerminal)("of 60 columns has room for the end of a run, its status, and its trials", async () => {
     const folder = emptyFolder();
     writeFileSync(
@@ -157,9 +199,11 @@ const loss = (Math.log10(LEARNING_RATE) + 1) ** 2 + WEIGHT_DECAY_OF_ALL_LAYERS +
 console.log("validation_loss: " + loss);
 `,
     );
-    const words = 'run --command "node train.js" --metric validation_loss --minimize --trials 8 --yes --quiet';
+    const words =
+      'run --command "node train.js" --metric validation_loss --minimize --trials 8 --yes --save yaml --quiet';
     const shown = Array.from({ length: 4 }, (_, id) => `show ${id + 4}`);
-    const all = [words, "status", ...shown, "show policy-1", "show research-1"];
+    const looks = ["config", "plugins run-1", "mechanism list", "run --help"];
+    const all = [words, "status", ...shown, "show policy-1", "show research-1", ...looks];
     const { status, lines } = await inTerminal(folder, all, { columns: 60 });
     expect(status).toBe(0);
     expect(lines.join("\n")).toMatch(/^end: [^]*^run run-1 [^]*^trial 7: [^]*^trial 1: tests /m);

@@ -28,6 +28,9 @@ describe("the recorded run", () => {
     const { status, stdout, stderr } = bilevel(folder, "--replay", "llm.jsonl", "--name", "one");
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("mechanisms: 2 written, 1 admitted");
+    const policy = 'focus on a, b; "a and b belong together: b is best near a + 0.3"';
+    for (const line of [`testing ${policy}: does it help?`, `  with ${policy}\n`, `  test ${policy}: 4 pairs`])
+      expect(stdout).toContain(line);
     expect(stdout).toMatch(
       /the model was asked \d+ times \(policy 1, proposal \d+, explore 1, critique 1, specify 1, generate 2\)/,
     );

@@ -1,24 +1,24 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import type { Config, Objective, Plugin, TaskChange, Trial } from "../../../core/index.ts";
+import type { Config, Objective, Plugin, TaskChange, Trial, View } from "../../../core/index.ts";
 import { innerLoop } from "../../../plugins/inner-loop/index.ts";
 import { outerLoop } from "../../../plugins/outer-loop/index.ts";
 import { progress } from "../../../plugins/progress/index.ts";
-import { summaryLines } from "../../../plugins/report/index.ts";
+import { resultsTable, summaryLines, summaryText } from "../../../plugins/report/index.ts";
 import { selectImprovement } from "../../../plugins/select-improvement/index.ts";
 import { shaper } from "../../support/bowl.ts";
 import { counting } from "../../support/counting.ts";
 import { run } from "../../support/run.ts";
 
-/** Runs X = 0, 1, 2 …, each of which measures 10 - X and needs X of memory; what the screen says of them, and at the end. */
-async function told(objective: Partial<Objective>, config: Partial<Config> = {}, noise = 0) {
+/** Runs X = 0, 1, 2 …, each of which measures (10 - X) * unit and needs X of memory; what the screen says of them, and at the end. */
+async function told(objective: Partial<Objective>, config: Partial<Config> = {}, noise = 0, unit = 1) {
   const evaluator: Plugin = {
     name: "measure",
     contract: 1,
     apply: (taps) =>
       taps.evaluate((trial: Trial<TaskChange>) => {
         const x = trial.candidate.values?.X as number;
-        const metric = 10 - x + (trial.seed % 2) * noise;
+        const metric = (10 - x) * unit + (trial.seed % 2) * noise;
         return Promise.resolve({ status: "measured", metric, metrics: { loss: metric, memory: x }, seconds: 1 });
       }),
   };
@@ -38,7 +38,12 @@ async function told(objective: Partial<Objective>, config: Partial<Config> = {},
     },
     { observers: [progress({ stream: stream as unknown as NodeJS.WriteStream, mode: "plain" })] },
   );
-  return { screen: chunks.join(""), summary: summaryLines([...end.levels.values()], end.reason, { folder, facts }) };
+  const views = [...end.levels.values()];
+  return {
+    screen: chunks.join(""),
+    summary: summaryLines(views, end.reason, { folder, facts }),
+    table: resultsTable(views[0] as View<TaskChange>),
+  };
 }
 
 describe("a trial that was dropped whatever it measured", () => {
@@ -80,4 +85,17 @@ it("the final comparison tells its standard error where there is one: not of a s
     (await told({}, { levels: [innerLoop({ confirm })], budget: { trials: 30 } }, 0.1)).summary[1];
   expect(await confirmedLine(1)).toMatch(/^confirmed: loss [\d.]+ → -?[\d.]+, n=1; /);
   expect(await confirmedLine(3)).toMatch(/^confirmed: loss [\d.]+ → -?[\d.]+ ± [\d.]+, n=3; /);
+});
+
+it("in Markdown what a program printed is text, and no markup", () => {
+  expect(summaryText("loss", ["trial 1: a <b> of `x` * y"])).toBe("# loss\n\n- trial 1: a \\<b> of \\`x\\` \\* y\n");
+});
+
+it("the table has the metric with the digits that tell it, however small", async () => {
+  const { table } = await told({ noise: "none" }, { budget: { trials: 1 } }, 0, 1e-9);
+  const metrics = table
+    .split("\n")
+    .slice(1, -1)
+    .map((row) => Number(row.split("\t")[1]));
+  expect(metrics).toEqual([1e-8, 9 * 1e-9]);
 });

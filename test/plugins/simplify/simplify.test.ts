@@ -133,8 +133,9 @@ describe("taking a winner's changes back", () => {
   });
 
   it("keeps both of two that help only together", async () => {
-    const { left } = await simplify(({ a, b }) => 1 - 0.5 * (a ?? 0) * (b ?? 0), { winner: { a: 1, b: 1 } });
+    const { left, lines } = await simplify(({ a, b }) => 1 - 0.5 * (a ?? 0) * (b ?? 0), { winner: { a: 1, b: 1 } });
     expect(moved(left)).toBe("ab");
+    expect(lines.at(-1)).toBe("2 of 2 changes are left: nothing was taken back");
   });
 
   it("does not let losses that are each within the noise add up to one beyond it", async () => {
