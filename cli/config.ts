@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { describe, isObject } from "../core/index.ts";
+import { say } from "../plugins/progress/index.ts";
 import { loadConfig } from "./config-file.ts";
 import { withPresentValues } from "./present-values.ts";
 import type { CommonArguments } from "./run.ts";
@@ -9,14 +11,35 @@ export const configVerb: CommandModule<object, CommonArguments> = {
   command: "config",
   describe: "the resolved config, and where each value came from",
   async handler({ cwd, config: named, json }) {
-    const { config, origins, file } = withPresentValues(await loadConfig(resolve(cwd), named));
+    const { config, origins: written, file } = withPresentValues(await loadConfig(resolve(cwd), named));
+    const origins = { ...written, ...optionDefaults(config) };
     const described = describe(config);
     if (json) return console.log(JSON.stringify({ file, config: described, origins }, null, 2));
-    console.log(`# ${file}`);
-    for (const [path, value] of leaves(described))
-      console.log(`${`${path} = ${JSON.stringify(value)}`.padEnd(70)}  # ${originOf(path, origins)}`);
+    say(`# ${file}`);
+    const lines = leaves(described).map(([path, value]) => ({
+      setting: `${path} = ${JSON.stringify(value)}`,
+      origin: `  # ${originOf(path, origins)}`,
+    }));
+    const room = (process.stdout.columns || 100) - 3 - Math.max(...lines.map(({ origin }) => origin.length));
+    for (const { setting, origin } of lines) say(setting.padEnd(Math.min(70, room)) + origin);
   },
 };
+
+/** The options of plugins that are what their schemas say where nothing is given. */
+function optionDefaults(value: unknown, path = ""): Record<string, string> {
+  if (!isObject(value) && !Array.isArray(value)) return {};
+  const { contract, schema, options } = value as Record<string, unknown>;
+  if (contract !== 1 || !isObject(options))
+    return Object.assign(
+      {},
+      ...Object.entries(value).map(([key, inner]) =>
+        optionDefaults(inner, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key),
+      ),
+    ) as Record<string, string>;
+  const rules = isObject(schema) && isObject(schema.properties) ? Object.entries(schema.properties) : [];
+  const usual = rules.filter(([name, rule]) => isObject(rule) && isDeepStrictEqual(rule.default, options[name]));
+  return Object.fromEntries(usual.map(([name]) => [`${path}.options.${name}`, "default"]));
+}
 
 function leaves(value: unknown, path = ""): [string, unknown][] {
   if (Array.isArray(value) && value.some(isObject))

@@ -78,9 +78,10 @@ describe("the command", () => {
       stderr: expect.stringContaining("E_TRIAL_UNKNOWN") as string,
     });
     expect(bilevel(folder, "replay").stdout).toMatch(/^\d+ decisions computed again, no difference\n$/);
-    expect(bilevel(folder, "config").stdout).toMatch(
-      /^evaluator\.options\.limitSeconds|budget\.trials = 8 +# bilevel\.config\.ts$/m,
-    );
+    const config = bilevel(folder, "config").stdout;
+    expect(config).toMatch(/^budget\.trials = 8 +# bilevel\.config\.ts$/m);
+    expect(config).toMatch(/^evaluator\.options\.graceSeconds = 0\.2 +# bilevel\.config\.ts$/m);
+    expect(config).toMatch(/^evaluator\.options\.keep = 3 +# default$/m);
     expect(bilevel(folder, "run", "--name", "run-1")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("bilevel resume run-1") as string,
