@@ -165,9 +165,11 @@ async function load(specifier: string, url: string, path: string): Promise<Recor
         ? `it needs ${lacking}, which is not installed: npm install ${lacking}`
         : isModuleTwice
           ? "it is CommonJS in a package of ES modules: use import and export, or name the file .cjs"
-          : isSyntax
-            ? "mend the file"
-            : `what it does when it is loaded fails: run it with node to see the whole error`,
+          : line.startsWith("Stripping types")
+            ? "compile it: a package holds JavaScript (docs/plugins.md)"
+            : isSyntax
+              ? "mend the file"
+              : `what it does when it is loaded fails: run it with node to see the whole error`,
       cause: error,
     });
   }

@@ -94,10 +94,9 @@ export interface StateLog<C> {
 }
 
 /**
- * Builds the arms of one level and keeps them. State belongs to the level and
- * the plugin, never to an arm, and is folded lazily: trial by trial in the
- * order of their verdicts, each with the view of its own moment, so it does
- * not matter when it is read.
+ * Builds the arms of one level and keeps them. State belongs to the level and the plugin, never to an arm, and is
+ * folded lazily: trial by trial in the order of their verdicts, each with the view of its own moment, so it does not
+ * matter when it is read.
  */
 export class Arms<C> {
   readonly #parts: ArmParts;

@@ -287,10 +287,9 @@ export interface Segment {
 export type SegmentResult = { trials: number; turns: number; evidence?: Evidence; exhausted: boolean };
 
 /**
- * Two drafts of one turn from one parent, run in a random order with one seed.
- * A side is undefined where it was not run; `copied` says whose draft was
- * refused or repeated a known point. With `coin`, only one draft was run
- * because a second one was not affordable.
+ * Two drafts of one turn from one parent, run in a random order with one seed. A side is undefined where it was not
+ * run; `copied` says whose draft was refused or repeated a known point. With `coin`, only one draft was run because a
+ * second one was not affordable.
  */
 export interface Pair {
   readonly turn: number;

@@ -55,6 +55,11 @@ export class BilevelError extends Error {
     this.details = details;
   }
 
+  /** A folder may have a bilevel of its own beside the command's: its errors are these. */
+  static override [Symbol.hasInstance](thrown: unknown): thrown is BilevelError {
+    return thrown instanceof Error && thrown.name === "BilevelError";
+  }
+
   get exitCode(): number {
     return codes[this.code];
   }

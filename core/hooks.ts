@@ -65,11 +65,9 @@ export class KnownFailure extends Error {}
 type Fn = (...args: unknown[]) => unknown;
 
 /**
- * Fresh hooks whose every tap is wrapped: stamped with its plugin, timed,
- * compared (what came out against what went in: a touch) and contained.
- * A tap that fails ends the run when it is built in or the user's own; a
- * generated one is skipped and counted. `null` is refused: to tapable it
- * would be a value.
+ * Fresh hooks whose every tap is wrapped: stamped with its plugin, timed, compared (what came out against what went in:
+ * a touch) and contained. A tap that fails ends the run when it is built in or the user's own; a generated one is
+ * skipped and counted. `null` is refused: to tapable it would be a value.
  */
 export function makeHooks<C>(watch: TapWatch): Hooks<C> {
   const hooks: Hooks<C> = {

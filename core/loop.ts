@@ -27,10 +27,9 @@ const lossLimit = 3; // losses of one trial, after which the infrastructure is t
 const denseProgress = 100; // intermediate values; after those, only every further 2 % of a trial are journaled
 
 /**
- * The engine: asks for turns, runs their trials in its slots, judges them.
- * Knows no level: what a trial costs and means is its evaluator's business.
- * Evaluations run beside each other; planning and judging take their turn, so
- * that a proposal is made from one state and is a function of the journal.
+ * The engine: asks for turns, runs their trials in its slots, judges them. Knows no level: what a trial costs and means
+ * is its evaluator's business. Evaluations run beside each other; planning and judging take their turn, so that a
+ * proposal is made from one state and is a function of the journal.
  */
 export class Loop<C = unknown> {
   readonly context: TurnContext<C>;

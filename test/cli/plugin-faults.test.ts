@@ -92,6 +92,15 @@ const faults: Record<string, Fault> = {
     code: "E_PLUGIN_INVALID",
     told: ["bilevel-faulty cannot be loaded"],
   },
+  "TypeScript in a package": {
+    use: "bilevel-faulty",
+    files: {
+      [inPackage]: packageFile({ type: "module", exports: "./index.ts" }),
+      "node_modules/bilevel-faulty/index.ts": "export default () => ({});",
+    },
+    code: "E_PLUGIN_INVALID",
+    told: ["bilevel-faulty cannot be loaded", "compile it: a package holds JavaScript"],
+  },
   "an export that is a class": {
     source: "export default class Cooling { name = 'faulty'; contract = 1; }",
     code: "E_PLUGIN_INVALID",
@@ -177,6 +186,14 @@ const faults: Record<string, Fault> = {
     source: 'import { mechanism } from "bilevel/kit"; export default mechanism({ name: "faulty", init: () => 0 });',
     code: "E_PLUGIN_INVALID",
     told: ["mechanism faulty has no reflect()"],
+  },
+  "an error in the words of another bilevel, as a folder may have one beside the command's": {
+    source: `import { BilevelError } from "${new URL("../../core/errors.ts", import.meta.url).href}?another";
+export default () => ({ name: "faulty", contract: 1, open() {
+  throw new BilevelError("E_TASK_INVALID", "there is no such folder", { path: "task.folder" });
+} });`,
+    code: "E_TASK_INVALID",
+    told: ["task.folder", "problem   there is no such folder"],
   },
   "a throw in open": {
     source: 'export default () => ({ name: "faulty", contract: 1, open() { throw new Error("port taken"); } });',
