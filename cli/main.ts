@@ -48,6 +48,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .exitProcess(false)
     .fail((message, error: Error | undefined, asked) => {
       if (error) throw error;
+      asked.wrap(100); // so that no name in it is broken
       asked.showHelp((help) => {
         throw usageError(message, args, help);
       });

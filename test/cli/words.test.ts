@@ -188,6 +188,13 @@ console.log("loss: " + X);
     ).toBeNull();
   });
 
+  it.runIf(hasTerminal)("of 40 columns breaks no name in what it says of a misspelt one", async () => {
+    const misspelt = ["mechanism shw || true", "run --replay-sequens x"];
+    const said = (await inTerminal(emptyFolder(), misspelt, { columns: 40 })).lines.join(" ").replaceAll(/ +/g, " ");
+    expect(said).toContain("one of list, show, test, adopt;");
+    expect(said).toContain("did you mean --replay-sequence?");
+  });
+
   it.runIf(hasTerminal)("of 60 columns has room for the end of a run, its status, and its trials", async () => {
     const folder = emptyFolder();
     writeFileSync(
