@@ -29,16 +29,22 @@ export const configVerb: CommandModule<object, CommonArguments> = {
 function optionDefaults(value: unknown, path = ""): Record<string, string> {
   if (!isObject(value) && !Array.isArray(value)) return {};
   const { contract, schema, options } = value as Record<string, unknown>;
-  if (contract !== 1 || !isObject(options))
-    return Object.assign(
-      {},
-      ...Object.entries(value).map(([key, inner]) =>
-        optionDefaults(inner, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key),
-      ),
-    ) as Record<string, string>;
-  const rules = isObject(schema) && isObject(schema.properties) ? Object.entries(schema.properties) : [];
-  const usual = rules.filter(([name, rule]) => isObject(rule) && isDeepStrictEqual(rule.default, options[name]));
-  return Object.fromEntries(usual.map(([name]) => [`${path}.options.${name}`, "default"]));
+  if (contract === 1) return usual(schema, options, `${path}.options`);
+  const placeOf = (key: string): string => (Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key);
+  return Object.assign({}, ...Object.entries(value).map(([key, one]) => optionDefaults(one, placeOf(key)))) as Record<
+    string,
+    string
+  >;
+}
+
+function usual(schema: unknown, options: unknown, path: string): Record<string, string> {
+  if (!isObject(schema) || !isObject(schema.properties) || !isObject(options)) return {};
+  const places = Object.entries(schema.properties).map(([name, rule]): Record<string, string> => {
+    const place = `${path}.${name}`;
+    const isUsual = isObject(rule) && isDeepStrictEqual(rule.default, options[name]);
+    return isUsual ? { [place]: "default" } : usual(rule, options[name], place);
+  });
+  return Object.assign({}, ...places) as Record<string, string>;
 }
 
 function leaves(value: unknown, path = ""): [string, unknown][] {
@@ -51,10 +57,9 @@ function leaves(value: unknown, path = ""): [string, unknown][] {
 
 /** The layer that set the value at this path, or the nearest path above it. */
 function originOf(path: string, origins: Readonly<Record<string, string>>): string {
-  for (let at = path; at !== ""; at = at.replace(/(\.[^.[]+|\[\d+\])$/, "")) {
-    const origin = origins[at];
-    if (origin !== undefined) return origin;
-    if (!/[.[]/.test(at)) break;
-  }
-  return "default";
+  const isAt = (place: string): boolean => path === place || [".", "["].some((next) => path.startsWith(place + next));
+  const [nearest = ""] = Object.keys(origins)
+    .filter(isAt)
+    .sort((a, b) => b.length - a.length);
+  return origins[nearest] ?? "default";
 }

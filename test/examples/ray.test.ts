@@ -63,6 +63,18 @@ describe("the examples for Ray", () => {
     },
   );
 
+  it("are shown by bilevel config with where each value came from, names with dots in them, too", () => {
+    const command = new URL("../../cli/bilevel.js", import.meta.url).pathname;
+    const args = ["--no-warnings", command, "config", "-c", join(folder.pathname, "karpathy.config.ts")];
+    const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
+    for (const [path, value, origin] of [
+      ["links..venv", "false", "karpathy.config.ts"],
+      ["labelSelector.ray.io/accelerator-type", '"H100"', "karpathy.config.ts"],
+      ["pool.idleMinutes", "10", "default"],
+    ])
+      expect(stdout.replaceAll(/ +/g, " ")).toContain(`\nevaluator.options.${path} = ${value} # ${origin}\n`);
+  });
+
   it("the cluster is one of KubeRay, with a token", () => {
     const spec = { authOptions: { mode: "token" } };
     expect(manifest("cluster.yaml")).toMatchObject({ apiVersion: "ray.io/v1", kind: "RayCluster", spec });
