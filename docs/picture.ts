@@ -49,7 +49,7 @@ function stretchesOf(line: number): Stretch[] {
 }
 
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-const prompt = [{ column: 0, text: "$ npx bilevel demo", style: `fill="${colours[0]}" font-weight="bold"` }];
+const prompt = [{ column: 0, text: "$ bilevel demo", style: `fill="${colours[0]}" font-weight="bold"` }];
 const lines = [prompt, ...Array.from({ length: terminal.buffer.active.length }, (_, line) => stretchesOf(line))];
 while (lines.at(-1)?.length === 0) lines.pop();
 const [width, height] = [columns * cell.width + 2 * margin, lines.length * cell.height + 2 * margin];

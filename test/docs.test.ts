@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { defaultLoaders } from "cosmiconfig";
 import { loadConfig } from "../cli/config-file.ts";
+import { revealLines } from "../cli/demo-screen.ts";
 import { execute, type ResolvedConfig } from "../core/index.ts";
 
 const root = new URL("../", import.meta.url).pathname;
@@ -88,6 +89,17 @@ it("docs/why.md has a command for each wish, and names no verb that there is not
   expect(shownBy.filter((cell) => !/`(bilevel|npm|kill) /.test(cell))).toEqual([]);
   const readme = readFileSync(join(root, "README.md"), "utf8");
   for (const [verb] of text.matchAll(/(?<=`)bilevel [a-z]+/g)) expect(readme).toContain(`| \`${verb}`);
+});
+
+it("the demo, its picture and docs/how-mechanisms-are-judged.md tell one rate of runs that name all four right", () => {
+  const [page, picture] = ["how-mechanisms-are-judged.md", "demo.svg"].map((file) =>
+    readFileSync(join(root, "docs", file), "utf8"),
+  );
+  const [, seeds, right] =
+    /bench:demo -- --seeds (\d+)`[^]*?all four are named\s+right in (\d+)/.exec(page ?? "") ?? [];
+  const rate = `expect all four in ${Math.round((100 * Number(right)) / Number(seeds))} of 100 runs`;
+  expect(revealLines([], "run-1").join("\n")).toContain(rate);
+  expect(picture).toContain(rate);
 });
 
 describe("docs/plugins.md", () => {
