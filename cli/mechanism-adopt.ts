@@ -72,6 +72,7 @@ export async function adopt(
       files: ["index.js", "index.ts", "index.d.ts", "evidence.json"],
       scripts: { test: "bilevel mechanism test index.ts" },
       peerDependencies: { bilevel: `^${version}` },
+      peerDependenciesMeta: { bilevel: { optional: true } }, // where none is installed it gets the command's own
       devDependencies: { bilevel: `^${version}` },
     }),
   );
@@ -102,6 +103,7 @@ const readme = (
 ${idea || `The search mechanism ${name}.`}
 
 \`\`\`ts
+import { defineConfig } from "bilevel";
 import ${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())} from "${packageName}";
 
 export default defineConfig({ /* … */ plugins: [${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}()] });

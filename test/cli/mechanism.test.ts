@@ -137,7 +137,7 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
     );
     writeFileSync(join(home, "package.json"), "{}");
     const tarball = join(folder, packed[0]?.filename ?? "");
-    const installed = npm(home, "install", "--offline", "--legacy-peer-deps", "--no-audit", "--no-fund", tarball);
+    const installed = npm(home, "install", "--offline", "--no-audit", "--no-fund", tarball);
     expect([installed.status, installed.stderr]).toEqual([0, ""]);
     expect(lstatSync(join(home, "node_modules", "bilevel-mechanism-elite-crossover")).isDirectory()).toBe(true);
     writeFileSync(join(home, "train.js"), "const X = 0.9;\nconsole.log('loss: ' + (X - 0.3) ** 2);\n");
