@@ -4,11 +4,13 @@ import { journalFile, messageOf, readJournal, writeAtomically } from "../../core
 import { freezeTask, patchOf } from "../task/index.ts";
 import { resultsTable } from "./results.ts";
 import { summaryLines, summaryText } from "./summary.ts";
+import { takeOverLine } from "./take-over.ts";
 
 export { resultsTable } from "./results.ts";
 export { modelAccount, type ModelAccount } from "./model-lines.ts";
 export { receiptLines, receiptOf, type Receipt, type Share } from "./receipt.ts";
 export { summaryLines, summaryText, type RunRecord } from "./summary.ts";
+export { takeOverLine } from "./take-over.ts";
 export { workOf, type Work } from "./work.ts";
 
 export interface ReportOptions {
@@ -56,9 +58,7 @@ export function report({ print = () => undefined }: ReportOptions = {}): Plugin 
         const patchFile = join(run.folder, "best.patch");
         if (patch) {
           writeAtomically(patchFile, patch);
-          lines.push(
-            `to take it over, in ${config.task?.folder}: git apply ${relative(join(run.home, config.task?.folder ?? "."), patchFile)}`,
-          );
+          lines.push(takeOverLine(run.home, config.task?.folder ?? ".", patchFile));
         }
         lines.push(`table: ${relative(process.cwd(), join(run.folder, "results.tsv"))}`);
         if (reason !== "") for (const line of lines) print(line);

@@ -1,9 +1,9 @@
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import type { Fact, Plugin, TaskChange, Trial, View } from "../../core/index.ts";
 import { isObject, writeAtomically } from "../../core/index.ts";
 import { count } from "../../kit/text.ts";
 import { short } from "../progress/index.ts";
-import { resultsTable, summaryText } from "../report/index.ts";
+import { resultsTable, summaryText, takeOverLine } from "../report/index.ts";
 import { freezeTask, patchOf } from "../task/index.ts";
 import { has, neededNow, textOfChange, withoutText, type Change } from "./changes.ts";
 import type { SimplifyOptions } from "./index.ts";
@@ -88,9 +88,9 @@ export function simplifyReport({ print }: { print: (line: string) => void }): Pl
         const task = config.task;
         const patch = task ? await patchOf(await freezeTask(task, home, folder), task, best.candidate) : "";
         if (task && patch) {
-          writeAtomically(join(folder, "best-small.patch"), patch);
-          const file = relative(join(home, task.folder), join(folder, "best-small.patch"));
-          lines.push(`to take it over, in ${task.folder}: git apply ${file}`);
+          const file = join(folder, "best-small.patch");
+          writeAtomically(file, patch);
+          lines.push(takeOverLine(home, task.folder, file));
         }
         if (reason !== "") for (const line of lines) print(line);
         writeAtomically(join(folder, "summary.md"), summaryText(`${config.objective.metric}, simplified`, lines));
