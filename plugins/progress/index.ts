@@ -131,7 +131,7 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
         ...outlookOf(config),
       ];
     case "session":
-      return [`run ${basename(run.folder)} goes on${changesText(fact)}`];
+      return [`run ${basename(run.folder)} goes on${changesText(fact)}${endText(config)}`];
     case "notice":
       return [`note: ${String(fact.text)}`];
     case "strike":
@@ -158,6 +158,10 @@ function linesOf(fact: Fact, run: Run, isLive: boolean): string[] {
       return [];
   }
 }
+
+/** How far it goes: a resume may have been told. */
+const endText = ({ budget: { trials } }: Config): string =>
+  trials === undefined ? "" : `, to ${count(trials, "trial")} in all`;
 
 /** What the config changes from here on. */
 function changesText({ changed = [] }: Fact): string {

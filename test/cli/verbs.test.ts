@@ -402,7 +402,8 @@ describe("resume with a larger budget", () => {
     expect(status).toBe(0);
     expect(stdout).toContain("run run-1 goes on with space.parameters.X.max 60 → 90, levels[0].options.slots 1 → 2");
     expect(bilevel(folder, "replay").stdout).toMatch(/no difference/);
-    expect(bilevel(folder, "resume").stdout).toContain("goes on with levels[0].options.slots 2 → 1");
+    const again = bilevel(folder, "resume").stdout;
+    expect(again).toContain("goes on with levels[0].options.slots 2 → 1, to 8 trials in all\n");
   });
 
   it.each([
