@@ -206,15 +206,30 @@ const loss = (Math.log10(LEARNING_RATE) + 1) ** 2 + WEIGHT_DECAY_OF_ALL_LAYERS +
 console.log("validation_loss: " + loss);
 `,
     );
-    const words =
-      'run --command "node train.js" --metric validation_loss --minimize --trials 8 --yes --save yaml --quiet';
+    const words = 'run --command "node train.js" --metric validation_loss --minimize --trials 8 --yes --quiet';
     const shown = Array.from({ length: 4 }, (_, id) => `show ${id + 4}`);
-    const looks = ["config", "plugins run-1", "mechanism list", "run --help"];
-    const all = [words, "status", ...shown, "show policy-1", "show research-1", ...looks];
+    const all = [words, "status", ...shown, "show policy-1", "show research-1"];
     const { status, lines } = await inTerminal(folder, all, { columns: 60 });
     expect(status).toBe(0);
     expect(lines.join("\n")).toMatch(/^end: [^]*^run run-1 [^]*^trial 7: [^]*^trial 1: tests /m);
     expect(lines.filter((line) => line.length > 60 && !line.includes(folder))).toEqual([]); // a path stays whole
+  });
+
+  it.runIf(hasTerminal)("of 60 columns has room for a config, what taps its hooks, and the help", async () => {
+    const folder = emptyFolder();
+    writeFileSync(
+      join(folder, "bilevel.config.yaml"),
+      `extends: bilevel
+objective: { metric: validation_loss, direction: minimize }
+space: { parameters: { LEARNING_RATE_OF_THE_LAST_LAYER: { type: float, min: 0.001, max: 0.1, scale: log } } }
+evaluator: { use: "bilevel#evaluateFunction", options: { module: ./objective.js } }
+budget: { trials: 4 }
+`,
+    );
+    const { status, lines } = await inTerminal(folder, ["config", "plugins", "run --help"], { columns: 60 });
+    expect(status).toBe(0);
+    expect(lines.join("\n")).toMatch(/^space\.parameters\.[^]*^inner, under test: tabu$[^]*^bilevel run$/m);
+    expect(lines.filter((line) => line.length > 60 && !line.includes(folder))).toEqual([]);
   });
 
   it("is shown colours, unless NO_COLOR is set; a file never is", async () => {
