@@ -24,6 +24,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts", "ray-node-client/test/**/*.test.ts"],
           exclude: ["test/full/**", "test/ray/**", "ray-node-client/test/ray/**"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -15,6 +15,8 @@ export interface Written {
   refused?: readonly string[];
   evidence?: Evidence;
   inForce: boolean;
+  /** How it stands, in words: kept, dropped, too early, out after 3 failures. */
+  stands: string;
 }
 
 /** Where its evidence comes from. */
@@ -31,7 +33,7 @@ export interface Origin {
  */
 export async function adopt(
   into: string,
-  { name, code, idea, evidence, standing }: Written,
+  { name, code, idea, evidence, standing, stands }: Written,
   origin: Origin,
 ): Promise<string> {
   const packageName = `bilevel-mechanism-${name}`;
@@ -81,7 +83,7 @@ export async function adopt(
     bilevel: version,
     node: process.versions.node,
     standing: standing ?? null,
-    verdict: evidence?.decision ?? "too early",
+    verdict: stands,
     pairs: evidence?.pairs ?? 0,
     turns: evidence?.turns ?? 0,
     evidence: evidence ? Number(Math.exp(evidence.logWith).toPrecision(4)) : null,

@@ -4,7 +4,7 @@ import type { ArmChange, Trial } from "../core/index.ts";
 import { answerOf, BilevelError, changeId } from "../core/index.ts";
 import { count } from "../kit/text.ts";
 import { evidenceText, say } from "../plugins/progress/index.ts";
-import { workOf } from "../plugins/report/index.ts";
+import { standOf, workOf } from "../plugins/report/index.ts";
 import { problemText, type Admission } from "../plugins/sandbox/index.ts";
 import { adopt, type Written } from "./mechanism-adopt.ts";
 import { isSound, testedLines, testMechanism } from "./mechanism-test.ts";
@@ -58,6 +58,15 @@ export const mechanismVerb: CommandModule<object, CommonArguments> = {
 /** Everything that was written in a run, let in or not, in the order of its writing. */
 function writtenIn({ folder, facts, ledgers }: RunRecord): Written[] {
   const inner = ledgers[0]?.view();
+  const works = inner ? workOf(inner, facts) : [];
+  const recordOf = (id: string) => {
+    const work = works.find(({ name }) => name === id);
+    return {
+      stands: (work && standOf(work)) ?? "too early",
+      evidence: work?.evidence,
+      inForce: work?.inForce ?? false,
+    };
+  };
   const found = new Map<string, Written>();
   for (const fact of facts) {
     if (fact.type !== "once" || fact.kind !== "admission") continue;
@@ -71,8 +80,7 @@ function writtenIn({ folder, facts, ledgers }: RunRecord): Written[] {
       idea,
       standing,
       ...(standing ? {} : { refused: problems.map(problemText) }),
-      evidence: inner?.evidence.get(id),
-      inForce: inner?.inForce.includes(id) ?? false,
+      ...recordOf(id),
     });
   }
   for (const ledger of ledgers.filter(({ setup }) => setup.level.kind === "arm"))
@@ -86,17 +94,16 @@ function writtenIn({ folder, facts, ledgers }: RunRecord): Written[] {
           code: install.code,
           idea: install.idea,
           standing: install.standing,
-          evidence: inner?.evidence.get(id),
-          inForce: inner?.inForce.includes(id) ?? false,
+          ...recordOf(id),
         });
     }
   return [...found.values()];
 }
 
-const stateOf = ({ refused, evidence, inForce, standing }: Written): string =>
+const stateOf = ({ refused, evidence, stands, standing }: Written): string =>
   refused
     ? `not let in: ${refused[0] ?? ""}`
-    : `${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "too early"}${standing === "spoken" ? ", advice only" : standing === "waiting" && !evidence?.pairs ? ", not needed yet" : ""}; ${evidence ? evidenceText(evidence) : "no pair yet"}`;
+    : `${stands}${standing === "spoken" ? ", advice only" : standing === "waiting" && !evidence?.pairs ? ", not needed yet" : ""}; ${evidence ? evidenceText(evidence) : "no pair yet"}`;
 
 function list({ cwd, run, json }: Arguments): void {
   const record = readRun(findRun(resolve(cwd), run));
@@ -108,16 +115,23 @@ function list({ cwd, run, json }: Arguments): void {
   if (json) return console.log(JSON.stringify({ written: written.map(({ code: _, ...rest }) => rest), installed }));
   if (written.length + installed.length === 0) return console.log(`run ${basename(record.folder)} has no mechanism`);
   for (const [index, one] of written.entries()) say(`${index + 1}  ${one.id}: ${stateOf(one)}`);
-  for (const { name, inForce, evidence } of installed)
+  for (const work of installed) {
+    const { name, inForce, evidence } = work;
     say(
-      `-  ${name}: ${inForce ? "kept" : evidence?.decision === "revert" ? "dropped" : "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`,
+      `-  ${name}: ${standOf(work) ?? "installed"}; ${evidence ? evidenceText(evidence) : inForce ? "not judged" : "not tested"}`,
     );
+  }
 }
 
 /** @throws E_USAGE where nothing has that name or number */
 function pick(record: RunRecord, name: string): Written {
   const written = writtenIn(record);
-  const found = written.find((one, index) => one.id === name || one.name === name || String(index + 1) === name);
+  const named = written.filter((one) => one.name === name); // a refused file's name is that of the mended one
+  const found =
+    written.find((one, index) => one.id === name || String(index + 1) === name) ??
+    named.find(({ inForce }) => inForce) ??
+    named.findLast(({ refused }) => !refused) ??
+    named.at(-1);
   if (found) return found;
   throw new BilevelError("E_USAGE", `no mechanism ${name} was written in this run`, {
     path: record.folder,

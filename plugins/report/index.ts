@@ -11,7 +11,7 @@ export { modelAccount, type ModelAccount } from "./model-lines.ts";
 export { receiptLines, receiptOf, type Receipt, type Share } from "./receipt.ts";
 export { summaryLines, summaryText, type RunRecord } from "./summary.ts";
 export { takeOverLine } from "./take-over.ts";
-export { workOf, type Work } from "./work.ts";
+export { standOf, workOf, type Work } from "./work.ts";
 
 export interface ReportOptions {
   /** Where the summary is printed; nowhere by default. */

@@ -6,7 +6,7 @@ import { changeText, evidenceText, short, signed } from "../progress/index.ts";
 import { barOf, confirmed } from "../select-improvement/index.ts";
 import { modelLines } from "./model-lines.ts";
 import { receiptLines, receiptOf } from "./receipt.ts";
-import { workOf, type Work } from "./work.ts";
+import { standOf, workOf, type Work } from "./work.ts";
 
 /** Where a run lies, and what its journal holds. */
 export interface RunRecord {
@@ -69,7 +69,8 @@ function confirmedLine(view: View<TaskChange>, search: string): string {
 }
 
 function mechanismLines(works: readonly Work[]): string[] {
-  return works.map(({ name, touches, calls, ms, fuel, strikes, evidence, inForce, struck }) => {
+  return works.map((work) => {
+    const { name, touches, calls, ms, fuel, strikes, evidence, inForce, struck } = work;
     const did = Object.entries(touches)
       .map(([kind, times]) => `${kind} ${times}`)
       .join(", ");
@@ -83,20 +84,11 @@ function mechanismLines(works: readonly Work[]): string[] {
         : did
           ? "no pair yet"
           : "not tested";
-    const state = struck
-      ? `out after ${count(strikes, "failure")}`
-      : inForce
-        ? "kept"
-        : evidence?.decision === "revert"
-          ? "dropped"
-          : evidence || did
-            ? "too early"
-            : "-";
     const took =
       calls === 0
         ? ""
         : `; ${count(calls, "call")}, ${ms} ms${fuel === undefined ? "" : `, fuel ${fuel}`}${strikes > 0 && !struck ? `, ${strikes} failed` : ""}`;
-    return `mechanism ${name}: ${state}; ${did || "did nothing"}${took}; ${told}`;
+    return `mechanism ${name}: ${standOf(work) ?? "-"}; ${did || "did nothing"}${took}; ${told}`;
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Evidence, Fact, View } from "../../core/index.ts";
+import { count } from "../../kit/text.ts";
 
 /** What a mechanism did and took, counted over a run. */
 export interface Work {
@@ -17,6 +18,15 @@ export interface Work {
   struck: boolean;
 }
 
+/** How it stands, in the words of the screen; undefined where it was neither tested nor did anything. */
+export function standOf({ touches, strikes, evidence, inForce, struck }: Work): string | undefined {
+  if (struck) return `out after ${count(strikes, "failure")}`;
+  if (inForce) return "kept";
+  if (evidence?.decision === "revert") return "dropped";
+  if (evidence?.decision === "keep") return "kept, and dropped later";
+  return evidence || Object.keys(touches).length > 0 ? "too early" : undefined;
+}
+
 /** `name@hash`: a mechanism that was written for the run. */
 export const isGenerated = (name: string): boolean => /^[a-z][a-z0-9-]*@[0-9a-f]{8}$/.test(name);
 
@@ -27,8 +37,8 @@ export function workOf(view: View, facts: readonly Fact[] = []): Work[] {
   const counts = new Map<string, Record<string, number>>(names.map((name) => [name, {}]));
   for (const trial of view.trials)
     for (const { tap, did } of trial.touches) {
-      const count = counts.get(tap);
-      if (count && did !== "decided") count[did] = (count[did] ?? 0) + 1;
+      const times = counts.get(tap);
+      if (times && did !== "decided") times[did] = (times[did] ?? 0) + 1;
     }
   const costs = costsOf(view.level, facts);
   return names.map((name) => ({

@@ -69,7 +69,7 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
   let home = "";
   beforeAll(async () => {
     home = emptyFolder();
-    const inert = sound("trust-region").replace("Math.abs(b - a) > radius", "Math.abs(b - a) > 99");
+    const inert = sound("elite-crossover").replace("number % 3 !== 0", "number >= 0");
     const folder = join(home, ".bilevel", "run-1");
     mkdirSync(folder, { recursive: true });
     await run(
@@ -87,21 +87,21 @@ describe("of a run in which mechanisms were written, bilevel mechanism", () => {
   it("list shows what was let in, what was not and why", () => {
     const { status, stdout } = bilevel(home, "list");
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^1 {2}trust-region@[0-9a-f]{8}: not let in: live: it changed nothing in/m);
+    expect(stdout).toMatch(/^1 {2}elite-crossover@[0-9a-f]{8}: not let in: live: it changed nothing in/m);
     expect(stdout).toMatch(/^2 {2}elite-crossover@[0-9a-f]{8}: (kept|dropped|too early); \d+ pairs, evidence/m);
     expect(JSON.parse(bilevel(home, "list", "--json").stdout)).toMatchObject({
-      written: [{ name: "trust-region" }, { standing: "live" }],
+      written: [{ name: "elite-crossover" }, { standing: "live" }],
     });
   });
 
-  it("show has its record, what it took, and its code", () => {
+  it("show has its record, what it took, and its code; of two with a name, of the one that was let in", () => {
     const { stdout } = bilevel(home, "show", "elite-crossover");
     expect(stdout).toMatch(/it did: proposed \d+; \d+ calls, \d+ ms, fuel \d+, 0 failed/);
     expect(codeWordsIn(stdout.split("\n\n")[0] ?? "")).toEqual([]); // its code follows
     expect(stdout).toContain("Holland");
     expect(bilevel(home, "show", "9")).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining("1 (trust-region@") as string,
+      stderr: expect.stringContaining("1 (elite-crossover@") as string,
     });
   });
 
@@ -165,5 +165,26 @@ export default defineConfig({
       status: 2,
       stderr: expect.stringContaining("was not let in") as string,
     });
+  });
+});
+
+describe("of a mechanism that is out after failures, bilevel mechanism", () => {
+  it("list says so, and its evidence card; adopt says which folder cannot be made", async () => {
+    const home = emptyFolder();
+    const folder = join(home, ".bilevel", "run-1");
+    mkdirSync(folder, { recursive: true });
+    const failing = sound("trust-region").replace("const from =", 'throw new Error("no");\n    const from =');
+    const checked = { standing: "live" as const, taps: ["propose:SHAPE"], options: {} };
+    const plugins = [author([failing], checked)];
+    await run({ levels: [level(), outerLoop({ name: "research", every: 5, plugins })] }, { folder });
+    expect(bilevel(home, "list").stdout).toMatch(/^1 {2}written@[0-9a-f]{8}: out after 3 failures; /m);
+    writeFileSync(join(home, "file"), "");
+    expect(bilevel(home, "adopt", "written", "--into", "file")).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/^E_FOLDER .*file\/bilevel-mechanism-written\n/) as string,
+    });
+    expect(bilevel(home, "adopt", "written").status).toBe(0);
+    const card = readFileSync(join(home, "bilevel-mechanism-written", "evidence.json"), "utf8");
+    expect(JSON.parse(card)).toMatchObject({ verdict: "out after 3 failures" });
   });
 });
