@@ -41,7 +41,7 @@ const climbs = { rounds: 2, roundsBeside: 4, steps: 20, leaders: 4 } as const;
 /** Good points that others are made of. */
 const elites = 8;
 /** How much the chance to run through counts: a crash costs a trial and teaches less than a measurement. */
-const caution = 6;
+const caution = 5;
 /** What is worth less than this share of the best so far is not looked at any longer. */
 const near = 0.5;
 /** Shared by all searches of the process, since nothing here waits: a belief is told before anybody else proposes. */
