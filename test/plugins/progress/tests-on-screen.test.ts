@@ -59,7 +59,7 @@ describe("what programs and models wrote is shown", () => {
       contract: 1,
       open: (opened) => Promise.resolve(opened.notice("a\u001b[2Jb\u0007\rc\u009bd")),
     };
-    expect((await told({ plugins: [speaking], budget: { trials: 1 } })).lines).toContain("note: a[2Jbcd");
+    expect((await told({ plugins: [speaking], budget: { trials: 1 } })).lines).toContain("note: ab cd");
   });
 });
 
