@@ -102,7 +102,9 @@ describe("the examples for Ray", () => {
     expect(start()).toEqual({ asked: "bilevel run --name trials", status: 3 });
     expect(start()).toEqual({ asked: "bilevel run --name trials", status: 3 });
     mkdirSync(join(home, ".bilevel", "trials"), { recursive: true });
-    writeFileSync(journalFile(join(home, ".bilevel", "trials")), "");
+    writeFileSync(journalFile(join(home, ".bilevel", "trials")), ""); // killed before its first fact
+    expect(start()).toEqual({ asked: "bilevel run --name trials", status: 3 });
+    writeFileSync(journalFile(join(home, ".bilevel", "trials")), "{}\n");
     expect(start()).toEqual({ asked: "bilevel resume trials", status: 3 });
   });
 
