@@ -153,11 +153,11 @@ describe("what research tests without a model", () => {
 
   it("is every mechanism of the catalogue that is open, then doing without those that pairs had kept", () => {
     expect(changes(target([], {}))).toEqual([
-      [{ from: "plugin", name: "x" }, "does x help?"],
-      [{ from: "plugin", name: "y" }, "does y help?"],
+      [{ from: "plugin", name: "x" }, "does it help?"],
+      [{ from: "plugin", name: "y" }, "does it help?"],
     ]);
     expect(changes(target(["x"], { x: keep, y: evidence(3, 0, 0) }))).toEqual([
-      [{ from: "plugin", name: "y" }, "does y help?"],
+      [{ from: "plugin", name: "y" }, "does it help?"],
     ]);
     expect(changes(target(["x", "own"], { x: keep, y: evidence(9, 0, 3, "revert") }))).toEqual([
       ["x", "is x still worth it?"],
