@@ -33,7 +33,12 @@ module.exports = {
       "the supervisor is a process per trial: of the task plugin it loads the metric reader and not its parsers",
       { path: "^plugins/evaluate-process/supervisor\\.ts$" },
       {
-        pathNot: ["^plugins/evaluate-process/", "^plugins/task/metrics\\.ts$", "^core/contract\\.ts$"],
+        pathNot: [
+          "^plugins/evaluate-process/",
+          "^plugins/task/metrics\\.ts$",
+          "^core/contract\\.ts$",
+          "^kit/time\\.ts$",
+        ],
         dependencyTypesNot: ["core"],
       },
     ),

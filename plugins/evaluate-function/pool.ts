@@ -1,12 +1,11 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Evaluation, Outcome, Progress, TaskChange, Values } from "../../core/index.ts";
+import { longestTimer } from "../../kit/time.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
 
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
-
-const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
 
 /** Worker threads that run one module's function, one per slot, made when a slot is first used. */
 export class Pool {

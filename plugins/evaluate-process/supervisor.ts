@@ -16,13 +16,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StringDecoder } from "node:string_decoder";
 import type { Progress, Task } from "../../core/contract.ts";
+import { longestTimer } from "../../kit/time.ts";
 import { createMetricReader } from "../task/metrics.ts";
 import { CappedLog, LastLines } from "./log.ts";
 import { shownMetrics } from "./outcome.ts";
 import { endProcesses, markerName } from "./process-tree.ts";
 
 const reservedBytes = 65_536;
-const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
 
 /** What the host asks for, in `spec.json` of the trial's folder. */
 export interface Spec {

@@ -1,5 +1,6 @@
 import type { JobInfo } from "#ray-node-client";
 import type { Evaluation, Outcome, TaskChange } from "../../core/index.ts";
+import { longestTimer } from "../../kit/time.ts";
 import type { Ground } from "./backend.ts";
 import { Harvest } from "./outcome.ts";
 
@@ -16,7 +17,6 @@ type Stop = "pruned" | "cancelled" | "diverged" | "overdue";
 
 /** What others have beyond a deadline that they keep themselves. */
 export const slackMs = 60_000;
-const longestTimer = 2 ** 31 - 1; // ms, 24 days; what is longer would go off at once
 /** What a job has that was asked to end, beyond its grace. */
 const endMs = 15_000;
 
